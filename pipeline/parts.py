@@ -1,0 +1,125 @@
+"""Reading committed parts back: columns of a shard with their supplements merged, tables, and members of image tars."""
+
+import tarfile
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline.errors import ContractError, UnknownStep
+from pipeline.rows import FAILED, SUCCESS
+from pipeline.step import POOL, Entry, Task
+from pipeline.store import Store
+
+IMAGE = "image"  #: the column that stands for the bytes of the row's member in the part's tar
+STATUS = ("status", "error_message")
+
+
+class ColumnRef(NamedTuple):
+    """A column of a step's part, written `step.column`."""
+
+    step: str
+    column: str
+
+    @classmethod
+    def parse(cls, text: str) -> "ColumnRef":
+        """Read `step.column`.
+
+        Raises:
+            UnknownStep: if the text has no dot.
+        """
+        step, dot, column = text.partition(".")
+        if not (step and dot and column):
+            raise UnknownStep(f"{text!r} is not a column. Columns are written step.column, for example rows.caption.")
+        return cls(step, column)
+
+
+def read_columns(store: Store, parts: Sequence[Entry], columns: Iterable[str]) -> pa.Table:
+    """The given columns of one shard, in row order; of several parts the last one that worked on a row gives its values.
+
+    Raises:
+        ContractError: if a column does not exist, naming those that do.
+    """
+    wanted = list(dict.fromkeys(columns))
+    tables = [_read(store, part, wanted) for part in parts if "parquet" in part.files]
+    merged = tables[0]
+    for table in tables[1:]:
+        merged = _overlay(merged, table)
+    return merged.select(wanted)
+
+
+def _read(store: Store, part: Entry, columns: list[str]) -> pa.Table:
+    file = pq.ParquetFile(store.fetch(part.files["parquet"][0]))
+    missing = [name for name in columns if name not in file.schema_arrow.names]
+    if missing:
+        raise ContractError(
+            f"Step {part.step!r} has no column {missing[0]!r}. It has: {', '.join(file.schema_arrow.names)}. Correct the reference."
+        )
+    return file.read(columns=list(dict.fromkeys([*columns, "status"])))
+
+
+def _overlay(below: pa.Table, above: pa.Table) -> pa.Table:
+    """Rows of `above` that were worked on, else rows of `below`."""
+    worked = pc.is_in(above["status"], pa.array([SUCCESS, FAILED]))
+    rows = pa.array(range(below.num_rows))
+    index = pc.if_else(worked.combine_chunks(), pc.add(rows, below.num_rows), rows)
+    return pa.concat_tables([below, above]).take(index)
+
+
+def read_table(store: Store, entry: Entry) -> pa.Table:
+    """The table that a reduce committed."""
+    return pq.read_table(store.fetch(entry.files["parquet"][0]))
+
+
+def read_shard(store: Store, task: Task, shard: int, refs: Iterable[str]) -> pa.Table:
+    """Columns of several steps side by side, each named by its full reference; images are left to `members`."""
+    found: dict[str, pa.ChunkedArray] = {}
+    for step, columns in _by_step(refs).items():
+        table = read_columns(store, task.inputs[step][shard], columns)
+        found |= {f"{step}.{column}": table[column] for column in columns}
+    return pa.table(found)
+
+
+def _by_step(refs: Iterable[str]) -> dict[str, list[str]]:
+    grouped: dict[str, list[str]] = {}
+    for ref in map(ColumnRef.parse, refs):
+        if ref.column != IMAGE:
+            grouped.setdefault(ref.step, []).append(ref.column)
+    return grouped
+
+
+class Members:
+    """The image members of the tars of one shard, read by key. Opens each tar once; holds no bytes."""
+
+    def __init__(self, store: Store, parts: Sequence[Entry]) -> None:
+        paths = [store.fetch(part.files["tar"][0]) for part in parts if "tar" in part.files]
+        self._index = {key: place for path in paths for key, place in _index_tar(path).items()}
+
+    def get(self, key: str) -> bytes | None:
+        """The encoded bytes of the image of a key, or None where the shard has none."""
+        place = self._index.get(key)
+        if place is None:
+            return None
+        with place[0].open("rb") as file:
+            file.seek(place[1])
+            return file.read(place[2])
+
+
+@lru_cache(maxsize=8)
+def _index_tar(path: Path) -> Mapping[str, tuple[Path, int, int]]:
+    index: dict[str, tuple[Path, int, int]] = {}
+    with tarfile.open(path, "r:") as tar:
+        for member in tar:
+            key, _, suffix = member.name.partition(".")
+            if member.isreg() and suffix in {"jpg", "jpeg", "png", "webp"}:
+                index[key] = (path, member.offset_data, member.size)
+    return index
+
+
+def table_entries(task: Task, names: Iterable[str]) -> dict[str, Entry]:
+    """The entries of pool-wide inputs, by step."""
+    return {name: task.inputs[name][POOL][-1] for name in names if POOL in task.inputs.get(name, {})}

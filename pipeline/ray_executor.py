@@ -1,0 +1,128 @@
+"""The distributed executor, and the only module that imports ray to execute: one actor a worker, one unit at a time each.
+
+Ray actors over unit descriptors, not a Ray Data plan: a descriptor weighs a few kilobytes, bytes never enter the object
+store, a unit that kills its worker can be counted and quarantined, and a shard of one step starts as soon as that shard's
+inputs are committed. Ray's scheduler places the actors; resources are counted here so that an idle actor gives way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import ray
+from ray.exceptions import RayActorError, RayTaskError
+
+from pipeline.errors import MachineError, PairpoolError
+from pipeline.executor import Died
+from pipeline.step import Entry, Step, Task
+from pipeline.store import Store
+from pipeline.worker import Finished, Worker
+
+
+@dataclass
+class _Hand:
+    """An actor and the unit that it has in hand."""
+
+    step: Step
+    actor: Any
+    task: Task | None = None
+
+
+@dataclass
+class RayExecutor:
+    """Works on the Ray cluster that `connect` reached."""
+
+    store: Store
+    _hands: list[_Hand] = field(default_factory=list)
+    _running: dict[Any, _Hand] = field(default_factory=dict)
+
+    def has_room(self, step: Step) -> bool:
+        """Whether an actor of the step is idle, or one more is allowed and fits beside those that are there."""
+        mine = [hand for hand in self._hands if hand.step is step]
+        if any(hand.task is None for hand in mine):
+            return True
+        return len(mine) < step.resources.workers and (self._fits(step) or self._make_room(step))
+
+    def submit(self, step: Step, task: Task, tables: Mapping[str, Entry]) -> None:
+        """Give the unit to an idle actor, or to a new one."""
+        idle = next((hand for hand in self._hands if hand.step is step and hand.task is None), None)
+        hand = idle or self._hire(step)
+        hand.task = task
+        self._running[hand.actor.run.remote(task, dict(tables))] = hand
+
+    def wait(self) -> Finished | Died:
+        """The next unit that ended."""
+        (ref,), _ = ray.wait(list(self._running), num_returns=1)
+        hand = self._running.pop(ref)
+        task, hand.task = hand.task, None
+        assert task is not None
+        try:
+            finished: Finished = ray.get(ref)
+        except RayActorError as error:
+            self._hands.remove(hand)
+            return Died(task, str(error).splitlines()[0])
+        except RayTaskError as error:
+            raise _cause(error, task) from error
+        return finished
+
+    def retire(self, step: Step) -> None:
+        """Close the actors of the step."""
+        self._dismiss([hand for hand in self._hands if hand.step is step])
+
+    def close(self) -> None:
+        """Close all actors."""
+        self._dismiss(list(self._hands))
+
+    def _hire(self, step: Step) -> _Hand:
+        need = step.resources
+        actor = (
+            ray.remote(Worker).options(num_cpus=need.cpus, num_gpus=need.gpus, max_restarts=0).remote(step, self.store)
+        )
+        self._hands.append(_Hand(step, actor))
+        return self._hands[-1]
+
+    def _fits(self, step: Step) -> bool:
+        have = ray.cluster_resources()
+        cpus = sum(hand.step.resources.cpus for hand in self._hands) + step.resources.cpus
+        gpus = sum(hand.step.resources.gpus for hand in self._hands) + step.resources.gpus
+        if step.resources.cpus > have.get("CPU", 0) or step.resources.gpus > have.get("GPU", 0):
+            raise MachineError(
+                f"A worker of step {step.name!r} takes {step.resources.cpus} CPUs and {step.resources.gpus} GPUs, more than the whole "
+                f"cluster has ({have.get('CPU', 0)} and {have.get('GPU', 0)}). Lower its resources or add nodes."
+            )
+        return bool(cpus <= have.get("CPU", 0) and gpus <= have.get("GPU", 0))
+
+    def _make_room(self, step: Step) -> bool:
+        """Dismiss idle actors of other steps, the oldest first, until one of this step fits."""
+        for hand in [hand for hand in self._hands if hand.task is None and hand.step is not step]:
+            self._dismiss([hand])
+            if self._fits(step):
+                return True
+        return False
+
+    def _dismiss(self, hands: list[_Hand]) -> None:
+        for hand in hands:
+            self._hands.remove(hand)
+            if hand.task is None:
+                ray.wait([hand.actor.close.remote()], timeout=60)
+            ray.kill(hand.actor)
+
+
+def _cause(error: RayTaskError, task: Task) -> PairpoolError:
+    """The error that the step raised on purpose, or a wrapper that names the step and the unit."""
+    if isinstance(error.cause, PairpoolError):
+        return error.cause
+    return MachineError(f"Step {task.step!r} failed on unit {task.unit}: {error.cause!r}\n{error}")
+
+
+def connect(address: str, cpus: int | None) -> None:
+    """Join the cluster at `address`, or start one on this machine where it is `local`."""
+    options: dict[str, Any] = {"num_cpus": cpus, "include_dashboard": False} if address == "local" else {}
+    ray.init(address=address, log_to_driver=False, logging_level="WARNING", **options)
+
+
+def disconnect() -> None:
+    """Leave the cluster; a local one ends."""
+    ray.shutdown()

@@ -1,0 +1,67 @@
+"""One worker: a started step that does units and commits them. The same object runs in-process and on Ray."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from pipeline.errors import ContractError
+from pipeline.ledger import Ledger
+from pipeline.step import Entry, Outcome, Step, Task, Work
+from pipeline.store import Store
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A committed unit, and how long it took: time is told, but kept apart from what was made."""
+
+    task: Task
+    entry: Entry
+    seconds: float
+
+
+class Worker:
+    """Starts a step on its first unit and keeps it open until `close`; a new table opens it anew."""
+
+    def __init__(self, step: Step, store: Store) -> None:
+        self.step, self.store, self.ledger = step, store, Ledger(store)
+        self._stack = ExitStack()
+        self._tables: dict[str, Entry] | None = None
+        self._work: Work | None = None
+
+    def run(self, task: Task, tables: Mapping[str, Entry]) -> Finished:
+        """Do one unit and commit it.
+
+        Raises:
+            ContractError: if the counts of its rows do not add up.
+        """
+        begun = time.perf_counter()
+        work = self._started(dict(tables))
+        with TemporaryDirectory(prefix=f"pairpool-{task.step}-") as folder:
+            outcome = work(task, Path(folder))
+            _check(task, outcome)
+            entry = self.ledger.commit(self.step, task, outcome)
+        return Finished(task, entry, time.perf_counter() - begun)
+
+    def _started(self, tables: dict[str, Entry]) -> Work:
+        if self._work is None or tables != self._tables:
+            self.close()
+            self._work = self._stack.enter_context(self.step.start(self.store, tables))
+            self._tables = tables
+        return self._work
+
+    def close(self) -> None:
+        """Let the model, the server or whatever the step holds go."""
+        self._stack.close()
+        self._work = None
+
+
+def _check(task: Task, outcome: Outcome) -> None:
+    if sum(outcome.counts.values()) != outcome.rows:
+        raise ContractError(
+            f"Step {task.step!r}, unit {task.unit}: {dict(outcome.counts)} do not add up to {outcome.rows} rows. Rows never vanish."
+        )
