@@ -1,0 +1,59 @@
+"""Small real pools in a temporary folder, and the engine run in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from curation.intake import Intake
+from pipeline.executor import LocalExecutor
+from pipeline.parts import read_columns
+from pipeline.plan import Plan
+from pipeline.progress import Progress
+from pipeline.run import Run
+from pipeline.step import POOL, Step
+from pipeline.store import Store
+
+
+class SmallPool:
+    """A pool made from rows given in the test, and the steps run on it so far."""
+
+    def __init__(self, root: Path, rows: Sequence[dict[str, Any]], shard_rows: int = 10) -> None:
+        self.root = root
+        root.mkdir(parents=True, exist_ok=True)
+        pq.write_table(pa.Table.from_pylist(list(rows)), root / "urls.parquet")
+        self.store = Store(root / "pool")
+        self.intake = Intake(urls=root / "urls.parquet", shard_rows=shard_rows)
+
+    def run(self, *steps: Step) -> Plan:
+        """Run the intake and `steps` in this process; the plan afterwards."""
+        Run(Plan(self.store, [self.intake, *steps]), LocalExecutor(self.store), Progress())()
+        return Plan(self.store, [self.intake, *steps])
+
+    def columns(self, plan: Plan, step: str, *names: str) -> pa.Table:
+        """Columns of a step over the whole pool, in the order of shards; `*` for all."""
+        found = []
+        for shard in plan.shards():
+            done = plan._part_of(plan.by_name[step], shard)
+            assert done is not None, f"{step} has not done shard {shard}"
+            schema = pq.read_schema(self.store.fetch(done.parts[0].files["parquet"][0]))
+            found.append(read_columns(self.store, done.parts, schema.names if names == ("*",) else names))
+        return pa.concat_tables(found)
+
+    def table(self, plan: Plan, step: str) -> pa.Table:
+        """The table of a reduce."""
+        done = plan.done(plan.by_name[step], POOL)
+        assert done is not None
+        return pq.read_table(self.store.fetch(done.parts[-1].files["parquet"][0]))
+
+
+@pytest.fixture
+def make_pool(tmp_path: Path) -> Callable[..., SmallPool]:
+    """`make_pool(rows, shard_rows=10)`: rows are dicts with url, caption, and whatever intake reads."""
+    count = iter(range(100))
+    return lambda rows, shard_rows=10: SmallPool(tmp_path / f"pool{next(count)}", rows, shard_rows)
