@@ -1,0 +1,104 @@
+"""Rows that a selection keeps: a window of shards at a time, in the keyed order in which they are exported."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.errors import ContractError
+from pipeline.parts import Members, read_shard
+from pipeline.rows import uniform
+from pipeline.step import Task
+from pipeline.store import Store
+from workflows.export.sample import Field
+
+MISSING_TEXT, MISSING_NUMBER = "", -1  #: what stands for null: JSON of fixed types has none, and NaN is not JSON
+
+
+@dataclass(frozen=True)
+class Gatherer:
+    """Reads what an export needs of the pool.
+
+    Attributes:
+        images: the step whose tars hold the images.
+        selection: the step whose `keep` says which rows.
+        refs: the further columns to read.
+        seed: of the order.
+    """
+
+    store: Store
+    images: str
+    selection: str
+    refs: tuple[str, ...]
+    seed: int
+
+    def windows(self, task: Task, shards: int) -> Iterator[tuple[int, list[Row]]]:
+        """For each window of so many shards: how many rows it has, and those that are kept, shuffled."""
+        for start in range(0, len(task.shards), shards):
+            yield self._window(task, task.shards[start : start + shards])
+
+    def _window(self, task: Task, shards: Sequence[int]) -> tuple[int, list[Row]]:
+        """Rows lie in shards by the hash of their uid, so shuffling within a window is as good as over the pool."""
+        rows, kept = 0, list[Row]()
+        for shard in shards:
+            table = read_shard(self.store, task, shard, self._columns())
+            rows += table.num_rows
+            kept += self._kept(table, Members(self.store, task.inputs[self.images][shard]))
+        kept.sort(key=lambda row: (uniform(self.seed, row.uid, "export"), row.uid))
+        return rows, kept
+
+    def _columns(self) -> tuple[str, ...]:
+        return ("rows.uid", "rows.key", f"{self.selection}.keep", *self.refs)
+
+    def _kept(self, table: pa.Table, images: Members) -> Iterator[Row]:
+        kept = table.filter(pc.fill_null(table[f"{self.selection}.keep"], False))
+        columns = {ref: plain(kept[ref], ref) for ref in self.refs}
+        keys = zip(kept["rows.uid"].to_pylist(), kept["rows.key"].to_pylist(), strict=True)
+        for place, (uid, key) in enumerate(keys):
+            yield Row(uid, key, {ref: values[place] for ref, values in columns.items()}, images)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row to export: its columns by reference, and where its image lies. Bytes are read when they are written."""
+
+    uid: str
+    key: str
+    columns: dict[str, Field]
+    images: Members
+
+
+def plain(column: pa.ChunkedArray, ref: str) -> Sequence[Field]:
+    """A column as JSON values of one type: nulls become "" or -1, NaN and infinities -1.0, null booleans false.
+
+    Raises:
+        ContractError: for lists, structs and unsigned 64-bit numbers, which readers do not agree on.
+    """
+    kind = column.type
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return _filled(column, MISSING_TEXT)
+    if pa.types.is_boolean(kind):
+        return _filled(column, False)
+    if pa.types.is_floating(kind):
+        return [_finite(value) for value in _shortest(column).to_pylist()]
+    if pa.types.is_integer(kind) and not pa.types.is_uint64(kind):
+        return _filled(column, MISSING_NUMBER)
+    raise ContractError(f"{ref} is of type {kind}. An export writes texts, numbers and booleans: name another column.")
+
+
+def _filled(column: pa.ChunkedArray, missing: Field) -> Sequence[Field]:
+    values: Iterable[Field | None] = column.to_pylist()
+    return [missing if value is None else value for value in values]
+
+
+def _shortest(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """float32 0.3 as 0.3, not as 0.30000001192092896: its shortest decimal form is exact enough to give it back."""
+    return column.cast(pa.string()).cast(pa.float64()) if pa.types.is_float32(column.type) else column
+
+
+def _finite(value: float | None) -> float:
+    return value if value is not None and math.isfinite(value) else float(MISSING_NUMBER)

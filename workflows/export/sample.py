@@ -1,0 +1,64 @@
+"""One sample: exactly an image, a txt and a json of fixed schema, under one key without dots."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from pipeline.errors import ContractError
+
+Suffix = Literal["jpg", "png", "webp"]
+Field = str | int | float | bool
+KEY = re.compile(r"[A-Za-z0-9_-]+")
+FIELD = re.compile(r"[a-z][a-z0-9_]*")
+MAGIC: Mapping[Suffix, re.Pattern[bytes]] = {
+    "jpg": re.compile(rb"\xff\xd8\xff"),
+    "png": re.compile(rb"\x89PNG\r\n\x1a\n"),
+    "webp": re.compile(rb"RIFF....WEBP", re.DOTALL),
+}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What is written of one row.
+
+    Attributes:
+        key: of the row; unique over the pool.
+        image: the stored bytes, unchanged.
+        text: the default caption.
+        fields: the json: every sample of an export has the same names in the same order with the same types.
+    """
+
+    key: str
+    image: bytes
+    text: str
+    fields: Mapping[str, Field]
+
+
+def members(sample: Sample, suffix: Suffix) -> list[tuple[str, bytes]]:
+    """The members of a sample, in the order in which they are written.
+
+    Raises:
+        ContractError: if a reader would take the key apart at a dot, or drop it.
+    """
+    if not KEY.fullmatch(sample.key):
+        raise ContractError(
+            f"The key {sample.key!r} is not made of A-Z a-z 0-9 _ and -. Readers cut keys at dots; re-key the rows."
+        )
+    fields = json.dumps(dict(sample.fields), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return [
+        (f"{sample.key}.{suffix}", sample.image),
+        (f"{sample.key}.json", fields.encode()),
+        (f"{sample.key}.txt", sample.text.encode()),
+    ]
+
+
+def fault(image: bytes, suffix: Suffix) -> str | None:
+    """Why a stored image cannot be written under the suffix of the export; None if it can."""
+    if MAGIC[suffix].match(image):
+        return None
+    found = next((name for name, magic in MAGIC.items() if magic.match(image)), "of another format")
+    return f"the stored image is {found}, the export writes {suffix}"
