@@ -102,6 +102,11 @@ class Plan:
         state = self._resolve(step, place)
         return state if isinstance(state, Task) else None
 
+    def parts(self, step: Step, place: int) -> Parts:
+        """The committed parts of a unit as others read them: of the intake, the rows of one shard. Empty if not done."""
+        state = self._part_of(step, place)
+        return state.parts if state else ()
+
     def record(self, entry: Entry) -> None:
         """Take note of a part that a worker committed."""
         units = self._of(self.by_name[entry.step])

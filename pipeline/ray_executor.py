@@ -7,6 +7,7 @@ inputs are committed. Ray's scheduler places the actors; resources are counted h
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +20,25 @@ from pipeline.executor import Died
 from pipeline.step import Entry, Step, Task
 from pipeline.store import Store
 from pipeline.worker import Finished, Worker
+
+
+class _Actor:
+    """A worker in a process of its own. Unpickles its step on the first unit, where an error is told from a death."""
+
+    def __init__(self, pickled: bytes, store: Store) -> None:
+        self._pickled, self._store = pickled, store
+        self._worker: Worker | None = None
+
+    def run(self, task: Task, tables: Mapping[str, Entry]) -> Finished:
+        """Do one unit."""
+        if self._worker is None:
+            self._worker = Worker(pickle.loads(self._pickled), self._store)
+        return self._worker.run(task, tables)
+
+    def close(self) -> None:
+        """Let the step go."""
+        if self._worker is not None:
+            self._worker.close()
 
 
 @dataclass

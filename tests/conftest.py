@@ -12,7 +12,7 @@ import pytest
 
 from curation.intake import Intake
 from pipeline.executor import LocalExecutor
-from pipeline.parts import read_columns
+from pipeline.parts import read_columns, read_table
 from pipeline.plan import Plan
 from pipeline.progress import Progress
 from pipeline.run import Run
@@ -39,17 +39,15 @@ class SmallPool:
         """Columns of a step over the whole pool, in the order of shards; `*` for all."""
         found = []
         for shard in plan.shards():
-            done = plan._part_of(plan.by_name[step], shard)
-            assert done is not None, f"{step} has not done shard {shard}"
-            schema = pq.read_schema(self.store.fetch(done.parts[0].files["parquet"][0]))
-            found.append(read_columns(self.store, done.parts, schema.names if names == ("*",) else names))
+            parts = plan.parts(plan.by_name[step], shard)
+            assert parts, f"{step} has not done shard {shard}"
+            schema = pq.read_schema(self.store.fetch(parts[0].files["parquet"][0]))
+            found.append(read_columns(self.store, parts, schema.names if names == ("*",) else names))
         return pa.concat_tables(found)
 
     def table(self, plan: Plan, step: str) -> pa.Table:
         """The table of a reduce."""
-        done = plan.done(plan.by_name[step], POOL)
-        assert done is not None
-        return pq.read_table(self.store.fetch(done.parts[-1].files["parquet"][0]))
+        return read_table(self.store, plan.parts(plan.by_name[step], POOL)[-1])
 
 
 @pytest.fixture

@@ -1,72 +1,16 @@
 """What the engine promises a stage, and what it asks of one."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from typing import ClassVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from toy import Keep, Length
 
 from pipeline.errors import ContractError
 from pipeline.recipe import recipe
-from pipeline.stage import Annotate, Stage
 
 ROWS = [{"url": f"http://x.org/{k}", "caption": f"caption {k}"} for k in range(95)]
-
-
-@recipe
-class Length(Stage):
-    """Characters of the caption; a caption with a 7 cannot be measured."""
-
-    kind: ClassVar[str] = "length"
-    text: str = "rows.caption"
-    lose: bool = False
-
-    @property
-    def reads(self) -> tuple[str, ...]:
-        return (self.text,)
-
-    @property
-    def writes(self) -> pa.Schema:
-        return pa.schema([pa.field("length", pa.int32())])
-
-    @contextmanager
-    def open(self, tables: Mapping[str, pa.Table]) -> Iterator[Annotate]:
-        yield lambda batches: map(self._measure, batches)
-
-    def _measure(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        texts = batch[self.text].to_pylist()[: -1 if self.lose else None]
-        errors = ["has a 7" if "7" in text else None for text in texts]
-        lengths = [None if error else len(text) for text, error in zip(texts, errors, strict=True)]
-        return pa.record_batch(
-            {"length": pa.array(lengths, pa.int32()), "error_message": pa.array(errors, pa.string())}
-        )
-
-
-@recipe
-class Keep(Stage):
-    """Keeps rows whose caption ends below a digit."""
-
-    kind: ClassVar[str] = "keep"
-    below: int = 5
-
-    @property
-    def reads(self) -> tuple[str, ...]:
-        return ("rows.caption",)
-
-    @property
-    def writes(self) -> pa.Schema:
-        return pa.schema([pa.field("keep", pa.bool_()), pa.field("reject_reason", pa.string())])
-
-    @contextmanager
-    def open(self, tables: Mapping[str, pa.Table]) -> Iterator[Annotate]:
-        def annotate(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            for batch in batches:
-                keep = [int(text[-1]) < self.below for text in batch["rows.caption"].to_pylist()]
-                yield pa.record_batch({"keep": keep, "reject_reason": [None if k else "digit" for k in keep]})
-
-        yield annotate
 
 
 def test_every_row_comes_out_once_in_order_with_its_reason(make_pool):

@@ -1,0 +1,103 @@
+"""The command: `pairpool run CONFIG`, one command a stage, and what tells about a pool.
+
+Exit codes: 0 done, 1 failed, 2 the command line or the config is wrong, 3 done but over the failure budget, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from pipeline.errors import PairpoolError
+from workflows import tell
+from workflows.config import Config, load
+from workflows.kinds import KINDS
+from workflows.runner import plan_of, work
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="A YAML file, for example configs/demo.yaml.")]
+Overrides = Annotated[
+    list[str], typer.Option("--set", metavar="A.B=V", help="Override one value, e.g. lang.threshold=0.6.")
+]
+Address = Annotated[str | None, typer.Option("--ray-address", help="Join this Ray cluster instead of starting one.")]
+Engine = Annotated[str | None, typer.Option("--engine", help="`ray`, or `local` for this process.")]
+
+
+def _config(path: Path, overrides: list[str], address: str | None = None, engine: str | None = None) -> Config:
+    extra = [f"execution.address={address}"] if address else []
+    return load(path, [*overrides, *extra, *([f"execution.engine={engine}"] if engine else [])])
+
+
+@app.command()
+def run(config: ConfigFile, set_: Overrides = [], ray_address: Address = None, engine: Engine = None) -> None:  # noqa: B006
+    """Run the whole recipe; what is committed is not done again."""
+    raise typer.Exit(work(_config(config, set_, ray_address, engine), ()))
+
+
+@app.command()
+def plan(config: ConfigFile, set_: Overrides = []) -> None:  # noqa: B006
+    """Show steps, columns and resources, what is done and what is left. Does nothing."""
+    tell.plan(plan_of(_config(config, set_)), Console())
+
+
+@app.command()
+def status(config: ConfigFile, set_: Overrides = []) -> None:  # noqa: B006
+    """Show rows per step, reasons, rates and the time left."""
+    tell.status(plan_of(_config(config, set_)), Console())
+
+
+@app.command()
+def verify(config: ConfigFile, set_: Overrides = []) -> None:  # noqa: B006
+    """Re-hash every part and re-add every count."""
+    raise typer.Exit(tell.verify(plan_of(_config(config, set_)), Console()))
+
+
+@app.command()
+def gc(config: ConfigFile, set_: Overrides = []) -> None:  # noqa: B006
+    """Delete files that no ledger entry names. Only while nothing runs on the pool."""
+    tell.collect(plan_of(_config(config, set_)), Console())
+
+
+def _stage_command(kind: str) -> None:
+    @app.command(name=kind, help=f"Run the {kind} steps of a recipe alone; their inputs must be there.")
+    def one(config: ConfigFile, set_: Overrides = [], ray_address: Address = None, engine: Engine = None) -> None:  # noqa: B006
+        raise typer.Exit(work(_config(config, set_, ray_address, engine), (kind,)))
+
+
+for _kind in KINDS:
+    _stage_command(_kind)
+
+
+def main() -> None:
+    """The console command."""
+    try:
+        code = app(standalone_mode=False)
+    except PairpoolError as error:
+        Console(stderr=True).print(f"[red]error:[/red] {error}", highlight=False, markup=True, soft_wrap=True)
+        code = error.exit_code
+    except typer.Abort:
+        code = 130
+    except KeyboardInterrupt:
+        Console(stderr=True).print("interrupted; what was committed stays, run again to go on")
+        code = 130
+    except Exception as error:  # noqa: BLE001 - told apart below
+        code = _usage(error)
+    sys.exit(code)
+
+
+def _usage(error: Exception) -> int:
+    """Command-line errors are 2; anything else is a defect of ours and keeps its trace."""
+    from click.exceptions import ClickException
+
+    if not isinstance(error, ClickException):
+        raise error
+    error.show()
+    return 2
+
+
+if __name__ == "__main__":
+    main()
