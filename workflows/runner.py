@@ -32,11 +32,8 @@ def work(config: Config, kinds: Sequence[str]) -> int:
     """Do the steps of `kinds` (all, if empty) and tell what came of it; the exit code."""
     plan, console = plan_of(config), Console()
     names = _names(plan, kinds)
-    left = sum(
-        plan.done(step, place) is None for step in plan.steps if step.name in names for place in plan.places(step)
-    )
-    if left == 0 and plan.shards():
-        plan.claim()
+    plan.claim()
+    if all(_all_done(plan, step) for step in plan.steps if step.name in names):
         console.print(
             f"Nothing to do: every part of {', '.join(sorted(names))} is committed in {config.pool}.", soft_wrap=True
         )
@@ -48,9 +45,8 @@ def work(config: Config, kinds: Sequence[str]) -> int:
     tell.account(lines, console)
     over = [line for line in lines if line.failed_share > config.execution.failure_budget]
     for line in over:
-        console.print(
-            f"[red]{line.step}: {line.failed_share:.0%} of the rows failed, over the budget of {config.execution.failure_budget:.0%}[/red]"
-        )
+        budget = f"{config.execution.failure_budget:.0%}"
+        console.print(f"[red]{line.step}: {line.failed_share:.0%} of its rows failed, over the budget of {budget}[/red]")
     return 3 if over else 0
 
 
