@@ -113,13 +113,15 @@ def _json(path: Path, columns: Mapping[str, str]) -> Iterator[Line]:
             place = f"{path.name}:{number}"
             try:
                 row = json.loads(line)
-                names = {
-                    ours: next((n for n in (*theirs, columns.get(ours)) if n in row), None)
-                    for ours, theirs in KNOWN.items()
-                }
-                yield Line(place, {ours: row[theirs] for ours, theirs in names.items() if theirs})
-            except (ValueError, TypeError, AttributeError):
-                yield Line(place, error="not a JSON object")
+            except ValueError:
+                row = None
+            yield Line(place, _known(row, columns)) if isinstance(row, dict) else Line(place, error="not a JSON object")
+
+
+def _known(row: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, Any]:
+    """The fields of a JSON object under our names; unlike in a table, each line may have its own."""
+    names = {ours: next((n for n in (columns.get(ours), *theirs) if n in row), None) for ours, theirs in KNOWN.items()}
+    return {ours: row[theirs] for ours, theirs in names.items() if theirs}
 
 
 def _text(path: Path) -> IO[str]:

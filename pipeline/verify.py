@@ -51,7 +51,7 @@ def _problem_of(check: Callable[[], None]) -> list[str]:
 def _same_rows(plan: Plan, step: Stage, place: int) -> None:
     """Raise if a part does not hold exactly the uids of its shard, in their order."""
     rows, made = plan.parts(plan.steps[0], place), plan.parts(step, place)
-    if read_columns(plan.store, rows, ["uid"]) != read_columns(plan.store, made, ["uid"]):
+    if read_columns(plan.store, rows, ["uid"])["uid"] != read_columns(plan.store, made, ["uid"])["uid"]:
         raise BrokenPart(
             f"{step.name}, shard {place}: the uids are not those of the rows, in order. Remove its entries and run again."
         )

@@ -84,19 +84,13 @@ def main() -> None:
     except KeyboardInterrupt:
         Console(stderr=True).print("interrupted; what was committed stays, run again to go on")
         code = 130
-    except Exception as error:  # noqa: BLE001 - told apart below
-        code = _usage(error)
+    except Exception as error:
+        show = getattr(error, "show", None)  # what the command-line library raises for a wrong command line
+        if show is None:
+            raise  # a defect of ours keeps its trace
+        show()
+        code = 2
     sys.exit(code)
-
-
-def _usage(error: Exception) -> int:
-    """Command-line errors are 2; anything else is a defect of ours and keeps its trace."""
-    from click.exceptions import ClickException
-
-    if not isinstance(error, ClickException):
-        raise error
-    error.show()
-    return 2
 
 
 if __name__ == "__main__":
