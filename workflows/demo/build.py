@@ -12,12 +12,17 @@ from pathlib import Path
 from pipeline.errors import PairpoolError
 from workflows.demo.art import build_art
 from workflows.demo.cldr import read_cldr
-from workflows.demo.clients import find_clients
+from workflows.demo.clients import Clients, find_clients
 from workflows.demo.fetch import Stock, stock_up
 from workflows.demo.packages import licence_table
+from workflows.demo.pool import PoolRecipe, build_pool
+from workflows.demo.rows import HOST, PORT
 
 #: The modules that decide what comes out of each step.
-CODE = {"art": ("art", "clipart", "emoji", "cldr", "split", "headers", "unpack")}
+CODE = {
+    "art": ("art", "clipart", "emoji", "cldr", "split", "headers", "unpack"),
+    "pool": ("pool", "rows", "scenes", "faults", "served", "worded", "copies", "damage", "junk", "world", "split"),
+}
 
 
 @dataclass(frozen=True)
@@ -48,12 +53,17 @@ def code(modules: Sequence[str]) -> str:
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
 
 
-def build(out: Path, cache: Path, say: Callable[[str], None] = print) -> bool:
+def build(
+    out: Path, cache: Path, recipe: PoolRecipe, clients: Clients | None = None, say: Callable[[str], None] = print
+) -> bool:
     """Everything under OUT. True where there was work to do. Raises PairpoolError where no picture can be had."""
     out.mkdir(parents=True, exist_ok=True)
-    stock = stock_up(cache, find_clients(), say)
+    stock = stock_up(cache, clients or find_clients(), say)
     once = Once(out, say)
     worked = once.run("art", stock.fingerprint, ["art.parquet", "refused.parquet"], lambda: make_art(stock, out))
+    inputs = f"{stock.fingerprint} {recipe}"
+    pool = ["urls.parquet", "truth.parquet", "routes.json"]
+    worked |= once.run("pool", inputs, pool, lambda: make_pool(out, recipe))
     (out / "LICENCES.md").write_text(licence_table(stock.archives.values()))
     (out / "missing.json").write_text(json.dumps(stock.missing, indent=1) + "\n")
     return worked or stock.fetched > 0
@@ -65,6 +75,13 @@ def make_art(stock: Stock, out: Path) -> str:
     return f"{len(art)} pictures, {len(refused)} turned away (reasons in refused.parquet)"
 
 
+def make_pool(out: Path, recipe: PoolRecipe) -> str:
+    """The pool step; says what came of it."""
+    urls, truth = build_pool(out, recipe)
+    faulty = len(truth) - truth["fault"].null_count
+    return f"{len(urls)} rows, {faulty} of them with a planted fault, to be served on {HOST}:{recipe.port}"
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m workflows.demo.build", description=__doc__)
@@ -72,9 +89,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--out", type=Path, default=Path("build/demo"), help="where the pool goes (default: build/demo)"
     )
     parser.add_argument("--cache", type=Path, help="where downloaded archives are kept (default: OUT/cache)")
+    parser.add_argument("--size", type=int, default=1500, help="rows of the URL list (default: 1500)")
+    parser.add_argument("--full", action="store_true", help="every picture of the pool's split, whatever --size")
+    parser.add_argument("--port", type=int, default=PORT, help=f"the port that the URLs name (default: {PORT})")
     chosen = parser.parse_args(arguments)
+    recipe = PoolRecipe(chosen.size, chosen.full, chosen.port)
     try:
-        worked = build(chosen.out, chosen.cache or chosen.out / "cache")
+        worked = build(chosen.out, chosen.cache or chosen.out / "cache", recipe)
     except PairpoolError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
