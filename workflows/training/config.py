@@ -1,0 +1,63 @@
+"""What a training is: its model, its diet and its schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import field
+from typing import Any, Literal
+
+from pipeline.errors import ConfigError
+from pipeline.recipe import execution, recipe
+
+
+@recipe
+class TrainConfig:
+    """The recipe of one training. On a CPU, at float32 and a fixed number of threads, it decides every bit of the weights.
+
+    Attributes:
+        model: an open_clip name such as ViT-B-32, or `pairpool-tiny`; the name under which `architecture` is kept, if given.
+        architecture: a model of one's own, as open_clip's JSON: embed_dim, vision_cfg, text_cfg.
+        loss: `clip` (softmax over the batch, Radford et al. 2021) or `siglip` (sigmoid of pairs, Zhai et al. 2023).
+        captions: weight of each text of a sample: `txt`, or a top-level string of its json such as caption_short.
+            A field of weight 0 is read only where the one that was drawn is empty.
+        batch: samples a step.
+        steps: how many; with `seconds`, whichever ends first. The learning rate follows the nearer end.
+        seconds: of training. A training that a clock ends is not reproducible.
+        lr, weight_decay, warmup, clip_norm: AdamW's rate and decay, the share of the schedule that warms up, the gradient's bound.
+        crop: a training picture is a random crop of at least this share of the area (open_clip's default .9).
+        mix: how many shards are shuffled together.
+        precision: `bf16` computes under autocast.
+        workers: processes that decode; 0 decodes in the trainer's own.
+        threads: of torch on a CPU; 0 leaves them as they are.
+        cache_mb: decoded pictures kept by each worker, so that a small data set is decoded once.
+        log_every: steps between lines of metrics.jsonl.
+    """
+
+    model: str = "pairpool-tiny"
+    architecture: Mapping[str, Any] | None = None
+    loss: Literal["clip", "siglip"] = "clip"
+    captions: Mapping[str, float] = field(default_factory=lambda: {"txt": 1.0})
+    batch: int = 128
+    steps: int = 1000
+    seconds: float | None = None
+    lr: float = 1e-3
+    weight_decay: float = 0.2
+    warmup: float = 0.05
+    clip_norm: float = 1.0
+    crop: float = 0.9
+    mix: int = 8
+    seed: int = 0
+    precision: Literal["fp32", "bf16"] = "fp32"
+    device: Literal["auto", "cpu", "cuda"] = execution(default="auto")
+    workers: int = execution(default=0)
+    threads: int = execution(default=0)
+    cache_mb: int = execution(default=256)
+    log_every: int = execution(default=20)
+
+    def __post_init__(self) -> None:
+        if min(self.captions.values(), default=-1.0) < 0 or sum(self.captions.values()) <= 0:
+            raise ConfigError(f"Caption weights {dict(self.captions)} must not be negative, and one must be positive.")
+        if self.batch < 2 or self.steps < 1 or self.mix < 1 or self.log_every < 1:
+            raise ConfigError("A training needs a batch of 2 or more, and steps, mix and log_every of 1 or more.")
+        if not (0 <= self.warmup < 1 and 0 < self.crop <= 1 and self.lr > 0):
+            raise ConfigError("warmup must lie in [0, 1), crop in (0, 1], and lr above 0.")

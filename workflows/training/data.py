@@ -1,0 +1,167 @@
+"""Batches for the trainer: samples in their order, decoded and tokenised, with those that could not be used counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch.utils.data import DataLoader, Dataset
+
+from workflows.training.captions import choose
+from workflows.training.config import TrainConfig
+from workflows.training.images import Pixels, centre, decode, random_crop
+from workflows.training.order import Position, batches
+from workflows.training.shards import Raw, Shards, Unreadable
+
+if TYPE_CHECKING:
+    Base = Dataset["Item"]
+else:
+    Base = Dataset
+
+Tokenizer = Callable[[list[str]], torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Item:
+    """One visit of one sample. `reason` says why it has no pixels."""
+
+    position: Position
+    pixels: Pixels | None = None
+    field: str = ""
+    text: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What the trainer eats.
+
+    Attributes:
+        images: uint8, samples x 3 x size x size.
+        tokens: int64, samples x context length.
+        fields: which text each sample showed -> samples.
+        faults: (position, reason) of the samples that are missing.
+    """
+
+    images: torch.Tensor
+    tokens: torch.Tensor
+    fields: Counter[str]
+    faults: Sequence[tuple[Position, str]]
+
+
+@dataclass
+class Samples(Base):
+    """Samples by position, as a map-style data set: any worker can make any of them, and they are equal."""
+
+    shards: Shards
+    config: TrainConfig
+    size: int
+    _cache: dict[tuple[int, int], tuple[Raw, Image.Image]] = field(default_factory=dict)
+    _cached: int = 0
+
+    def __getitem__(self, position: Position) -> Item:
+        try:
+            raw, image = self._decoded(position)
+            uid = raw.texts.get("uid", raw.key)
+            name, text = choose(raw.texts, self.config.captions, self.config.seed, position.epoch, uid)
+            key = (self.config.seed, "crop", position.epoch, uid)
+            return Item(position, random_crop(image, self.size, self.config.crop, key), name, text)
+        except Unreadable as reason:
+            return Item(position, reason=str(reason))
+
+    def _decoded(self, position: Position) -> tuple[Raw, Image.Image]:
+        """The picture, no larger than the crop can use, from the cache if it fits there."""
+        place = (position.shard, position.sample)
+        if place in self._cache:
+            return self._cache[place]
+        raw = self.shards.read(*place)
+        found = (Raw(raw.key, b"", raw.texts), decode(raw.image, at_least=self.size * 3 // 2))
+        size = found[1].width * found[1].height * 3
+        if self._cached + size <= self.config.cache_mb << 20:
+            self._cache[place] = found
+            self._cached += size
+        return found
+
+
+@dataclass(frozen=True)
+class Collate:
+    """Items to a batch."""
+
+    tokenizer: Tokenizer
+    size: int
+
+    def __call__(self, items: Sequence[Item]) -> Batch:
+        """Stack what could be used, and list what could not."""
+        good = [item for item in items if item.pixels is not None]
+        tokens = self.tokenizer([item.text for item in good]) if good else torch.zeros((0, 1), dtype=torch.int64)
+        faults = [(item.position, item.reason) for item in items if item.pixels is None]
+        pixels = stack([item.pixels for item in good if item.pixels is not None], self.size)
+        return Batch(pixels, tokens, Counter(item.field for item in good), faults)
+
+
+def stack(pixels: Sequence[Pixels], size: int) -> torch.Tensor:
+    """uint8, samples x 3 x size x size."""
+    stacked = np.stack(pixels) if pixels else np.zeros((0, size, size, 3), np.uint8)
+    return torch.from_numpy(stacked).permute(0, 3, 1, 2).contiguous()
+
+
+@dataclass(frozen=True)
+class _Order:
+    """The order as what a DataLoader calls a batch sampler."""
+
+    shards: Shards
+    config: TrainConfig
+
+    def __iter__(self) -> Iterator[list[Position]]:
+        config = self.config
+        return batches(self.shards.sizes, config.seed, config.mix, config.batch)
+
+
+def training_batches(shards: Shards, config: TrainConfig, size: int, tokenizer: Tokenizer) -> Iterator[Batch]:
+    """Batches without end, equal for any number of workers.
+
+    Args:
+        shards: what to train on.
+        config: of the training.
+        size: side of the pictures in pixels.
+        tokenizer: of the model.
+    """
+    options: dict[str, Any] = {"prefetch_factor": 4} if config.workers else {}
+    loader: DataLoader[Item] = DataLoader(
+        Samples(shards, config, size),
+        batch_sampler=_Order(shards, config),
+        collate_fn=Collate(tokenizer, size),
+        num_workers=config.workers,
+        pin_memory=torch.cuda.is_available() and config.device != "cpu",
+        generator=torch.Generator().manual_seed(config.seed),
+        **options,
+    )
+    return iter(loader)
+
+
+def evaluation_samples(shards: Shards, size: int, name: str = "txt") -> tuple[torch.Tensor, list[str], Counter[str]]:
+    """All samples of a held-out set: pictures (uint8, samples x 3 x size x size), their texts, and reasons -> samples left out.
+
+    Args:
+        shards: the set.
+        size: side of the pictures in pixels.
+        name: which text.
+    """
+    pixels: list[Pixels] = []
+    texts: list[str] = []
+    faults: Counter[str] = Counter()
+    for shard, samples in enumerate(shards.sizes):
+        for sample in range(samples):
+            try:
+                raw = shards.read(shard, sample)
+                text = choose(raw.texts, {name: 1.0}, 0, 0, raw.key)[1]
+                pixels.append(centre(decode(raw.image), size))
+                texts.append(text)
+            except Unreadable as reason:
+                faults[str(reason)] += 1
+    return stack(pixels, size), texts, faults

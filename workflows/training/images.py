@@ -1,0 +1,74 @@
+"""Encoded pictures to pixels: decoding behind a format list and a bound on pixels, the evaluation's crop and the training's."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from workflows.training.shards import Unreadable
+
+Pixels = npt.NDArray[np.uint8]  #: height x width x 3
+FORMATS = ("JPEG", "PNG", "WEBP")
+MAX_PIXELS = 64_000_000
+
+
+def decode(data: bytes, at_least: int = 0) -> Image.Image:
+    """Decode to RGB, transparency on white.
+
+    With `at_least`, a large picture comes smaller, its short side still that long: cheaper to decode.
+
+    Raises:
+        Unreadable: if it is no JPEG, PNG or WebP, is cut off, or declares too many pixels.
+    """
+    try:
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        if image.width * image.height > MAX_PIXELS:
+            raise Unreadable(f"the image declares more than {MAX_PIXELS} pixels")
+        if at_least:
+            image.draft("RGB", (at_least, at_least))
+        factor = min(image.size) // at_least if at_least else 1
+        rgb = _on_white(image)
+        return rgb.reduce(factor) if factor > 1 else rgb
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise Unreadable(f"the image cannot be decoded ({type(error).__name__})") from error
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    rgba = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
+
+
+def centre(image: Image.Image, size: int) -> Pixels:
+    """open_clip's evaluation transform: the short side to `size`, bicubic, and the middle square."""
+    scale = size / min(image.size)
+    width, height = (size if side == min(image.size) else int(side * scale) for side in image.size)
+    left, top = round((width - size) / 2), round((height - size) / 2)
+    resized = image.resize((width, height), Image.Resampling.BICUBIC)
+    return np.asarray(resized.crop((left, top, left + size, top + size)))
+
+
+def random_crop(image: Image.Image, size: int, least: float, key: tuple[Any, ...]) -> Pixels:
+    """A crop of at least `least` of the area and an aspect in [3/4, 4/3], as open_clip trains, drawn from a hash of `key`."""
+    area, ratio, x, y = _numbers(key)
+    wanted = image.width * image.height * (least + area * (1 - least))
+    aspect = math.exp((2 * ratio - 1) * math.log(4 / 3))
+    width = min(image.width, math.sqrt(wanted * aspect))
+    height = min(image.height, math.sqrt(wanted / aspect))
+    left, top = x * (image.width - width), y * (image.height - height)
+    box = (left, top, left + width, top + height)
+    return np.asarray(image.resize((size, size), Image.Resampling.BICUBIC, box=box))
+
+
+def _numbers(key: tuple[Any, ...]) -> tuple[float, float, float, float]:
+    """Four numbers in [0, 1) that belong to the key."""
+    digest = hashlib.blake2b("\0".join(map(str, key)).encode("utf-8", "surrogatepass"), digest_size=32).digest()
+    first, second, third, fourth = (int.from_bytes(digest[at : at + 8], "big") / 2**64 for at in (0, 8, 16, 24))
+    return first, second, third, fourth
