@@ -21,12 +21,13 @@ import unicodedata
 from collections import Counter
 
 from curation.boilerplate import is_boilerplate
-from curation.matching import SPACE_FREE
+from curation.matching import PUNCTUATION, SPACE_FREE
 
 MIN_CHARACTERS = 5
 _KANA = (0x3040, 0x30FF)
 _UNSPACED = re.compile("[" + "".join(f"{chr(low)}-{chr(high)}" for low, high in (*SPACE_FREE, _KANA)) + "]+")
-_WORD = re.compile(r"[^\W_]+")
+_MARKS_TO_BLANKS = dict.fromkeys(map(ord, (PUNCTUATION | set("،؛؟।·•…–|")) - set("-'’")), " ")
+_LETTER_OR_DIGIT = re.compile(r"[^\W_]")
 _DOMAINS = "com|net|org|info|edu|gov|io|co|de|fr|es|it|nl|pl|ru|jp|cn|uk|br"
 _URL = re.compile(rf"(?:https?://|ftp://|www\.)\S+|\b[\w-]+(?:\.[\w-]+)*\.(?:{_DOMAINS})(?:/\S*)?(?!\S)", re.IGNORECASE)
 _SUFFIX = r"\.(?:jpe?g|png|gif|webp|bmp|tiff?|svg|heic|avif|ico|psd)"
@@ -81,7 +82,7 @@ def _name_reason(text: str) -> str | None:
 
 def is_repetition(text: str) -> bool:
     """Whether a text says the same again and again, by words or, for scripts without spaces, by characters."""
-    words = [word.casefold() for word in _WORD.findall(text)]
+    words = text.translate(_MARKS_TO_BLANKS).casefold().split()
     if len(words) >= 4 and 2 * max(Counter(words).values()) > len(words):
         return True
     head = words[:200]
@@ -101,7 +102,7 @@ def count_words(text: str) -> int:
     Two letters are about a word of Chinese or Japanese; words of Thai, Lao, Khmer, Burmese and Tibetan are longer, so there
     the count is too high.
     """
-    spaced = sum(_WORD.search(piece) is not None for piece in _UNSPACED.sub(" ", text).split())
+    spaced = sum(_LETTER_OR_DIGIT.search(piece) is not None for piece in _UNSPACED.sub(" ", text).split())
     unspaced = sum((sum(map(str.isalpha, run)) + 1) // 2 for run in _UNSPACED.findall(text))
     return spaced + unspaced
 

@@ -1,5 +1,7 @@
 """The text side as a recipe runs it: intake, language, quality, match, counts, balance, on a small pool."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -11,7 +13,11 @@ from curation.match import Match
 ENGLISH = ["A photo of a cat on the red sofa", "The small dog plays in the garden", "A photo of the old castle"]
 GERMAN = ["Ein Foto der Katze auf dem roten Sofa", "Der kleine Hund spielt im Garten mit dem Ball"]
 CHINESE = ["一只猫坐在红色的沙发上", "花园里的小狗在玩球"]
-HEADS = {"en": ["photo", "of", "a", "the", "A", "cat", "castle"], "de": ["Foto", "der", "Hund", "Katze"], "zh": ["猫", "小狗"]}
+HEADS = {
+    "en": ["photo", "of", "a", "the", "A", "cat", "castle"],
+    "de": ["Foto", "der", "Hund", "Katze"],
+    "zh": ["猫", "小狗"],
+}
 
 
 @pytest.fixture
@@ -99,7 +105,7 @@ def test_a_larger_threshold_only_adds_rows(make_pool, metadata):
     for t in (1, 3, 10, 1000):
         plan = pool.run(*steps(metadata)[:-1], Balance(name="balance", version=str(t), t=t, seed=7))
         kept.append({uid for uid, row in selection(pool, plan).items() if row["keep"]})
-    assert all(less <= more for less, more in zip(kept, kept[1:], strict=False))
+    assert all(less <= more for less, more in pairwise(kept))
     assert len(kept[0]) < len(kept[-1])
     chances = [row["probability"] for row in selection(pool, plan).values() if row["keep"] is not None]
     assert set(np.unique(chances)) == {0.0, 1.0}
