@@ -12,7 +12,7 @@ from pipeline.plan import Plan
 from pipeline.stage import Stage
 from pipeline.store import Store
 
-DATA = ("rows/", "columns/", "images/", "tables/", "shards/")
+DATA = ("rows/", "columns/", "images/", "tables/", "shards/", "models/", "report/")
 
 
 @dataclass(frozen=True)

@@ -46,8 +46,16 @@ def work(config: Config, kinds: Sequence[str]) -> int:
     over = [line for line in lines if line.failed_share > config.execution.failure_budget]
     for line in over:
         budget = f"{config.execution.failure_budget:.0%}"
-        console.print(f"[red]{line.step}: {line.failed_share:.0%} of its rows failed, over the budget of {budget}[/red]")
+        console.print(
+            f"[red]{line.step}: {line.failed_share:.0%} of its rows failed, over the budget of {budget}[/red]"
+        )
     return 3 if over else 0
+
+
+def done(config: Config) -> bool:
+    """Whether every step of the recipe is committed."""
+    plan = plan_of(config)
+    return all(_all_done(plan, step) for step in plan.steps)
 
 
 def _names(plan: Plan, kinds: Sequence[str]) -> set[str]:
