@@ -3,11 +3,13 @@
 The reasons, in the order in which they are looked for:
 
 empty       nothing but blanks and invisible characters
+markup      HTML tags and nothing else that has a letter
 url         addresses and nothing else that has a letter
 file_name   one word with an image's suffix, or what cameras and phones call their files: IMG_2034.jpg, DSC 0042, Screenshot ...
 hash_like   16 or more hexadecimal digits, a UUID, or 20 or more characters that change six times between letter and digit
 no_letters  digits, punctuation, symbols alone
 boilerplate see `curation.boilerplate`
+keywords    half of six or more words are a shop's or wallpaper site's (`curation.boilerplate.HEAP`; English)
 repetition  one word makes up more than half of four or more; at most a third of the first 200 words (of 12 or more) are
             different; or the whole text is one piece of up to 20 characters, four times or more
 too_short   fewer than 5 characters (LAION-5B, arXiv 2210.08402, section 3.1), where wide ones (Han, kana, hangul) count twice,
@@ -19,8 +21,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Sequence
 
-from curation.boilerplate import is_boilerplate
+from curation.boilerplate import is_boilerplate, is_heap
 from curation.matching import PUNCTUATION, SPACE_FREE
 
 MIN_CHARACTERS = 5
@@ -28,6 +31,7 @@ _KANA = (0x3040, 0x30FF)
 _UNSPACED = re.compile("[" + "".join(f"{chr(low)}-{chr(high)}" for low, high in (*SPACE_FREE, _KANA)) + "]+")
 _MARKS_TO_BLANKS = dict.fromkeys(map(ord, (PUNCTUATION | set("،؛؟।·•…–|")) - set("-'’")), " ")
 _LETTER_OR_DIGIT = re.compile(r"[^\W_]")
+_TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
 _DOMAINS = "com|net|org|info|edu|gov|io|co|de|fr|es|it|nl|pl|ru|jp|cn|uk|br"
 _URL = re.compile(rf"(?:https?://|ftp://|www\.)\S+|\b[\w-]+(?:\.[\w-]+)*\.(?:{_DOMAINS})(?:/\S*)?(?!\S)", re.IGNORECASE)
 _SUFFIX = r"\.(?:jpe?g|png|gif|webp|bmp|tiff?|svg|heic|avif|ico|psd)"
@@ -45,15 +49,20 @@ def junk_reason(text: str, min_characters: int = MIN_CHARACTERS) -> str | None:
     if not bare:
         return "empty"
     name = _name_reason(bare) if len(bare) <= _LONGEST_NAME else None
-    if name:
-        return name
-    if not any(map(str.isalpha, bare)):
+    short = "too_short" if width(bare[:min_characters]) < min_characters else None
+    return name or _saying_reason(bare) or short
+
+
+def _saying_reason(text: str) -> str | None:
+    """Whether a text has no words, or none that are about a picture."""
+    if not any(map(str.isalpha, text)):
         return "no_letters"
-    if is_boilerplate(bare):
+    if is_boilerplate(text):
         return "boilerplate"
-    if is_repetition(bare):
-        return "repetition"
-    return "too_short" if width(bare[:min_characters]) < min_characters else None
+    words = text.translate(_MARKS_TO_BLANKS).casefold().split()
+    if is_heap(words):
+        return "keywords"
+    return "repetition" if is_repetition(words) else None
 
 
 def visible(text: str) -> str:
@@ -71,7 +80,9 @@ def _blank(character: str) -> bool:
 
 
 def _name_reason(text: str) -> str | None:
-    """Whether a short text is a machine's name for something."""
+    """Whether a short text is markup, or a machine's name for something."""
+    if _TAG.search(text) and not any(map(str.isalpha, _TAG.sub("", text))):
+        return "markup"
     if _URL.search(text) and not any(map(str.isalpha, _URL.sub("", text))):
         return "url"
     if _FILE.fullmatch(text):
@@ -80,15 +91,14 @@ def _name_reason(text: str) -> str | None:
     return "hash_like" if code or _HEX.fullmatch(text) else None
 
 
-def is_repetition(text: str) -> bool:
-    """Whether a text says the same again and again, by words or, for scripts without spaces, by characters."""
-    words = text.translate(_MARKS_TO_BLANKS).casefold().split()
+def is_repetition(words: Sequence[str]) -> bool:
+    """Whether words say the same again and again; for scripts without spaces, whether their characters do."""
     if len(words) >= 4 and 2 * max(Counter(words).values()) > len(words):
         return True
     head = words[:200]
     if len(head) >= 12 and 3 * len(set(head)) <= len(head):
         return True
-    solid = "".join(text.split())
+    solid = "".join(words)
     return any(_repeats(solid, size) for size in range(1, min(20, len(solid) // 4) + 1))
 
 

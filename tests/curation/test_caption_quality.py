@@ -42,6 +42,12 @@ JUNK = {
         "Нажмите, чтобы увеличить",
         "Thumbnail",
         "No image available.",
+        "Copyright 2019 All rights reserved. Please enable JavaScript to view this image.",
+    ],
+    "markup": ['<img src="spacer.gif" width="1">', "<br/>", "<b></b> - <i>"],
+    "keywords": [
+        "free download kiwi fruit png clipart vector hd wallpaper best cheap free shipping 1514",
+        "Cheap cheap shoes, buy now, buy now, sale",
     ],
     "repetition": [
         "cat cat cat cat",
@@ -76,6 +82,9 @@ GOOD = [
     "Photo of the day: a red fox",
     "iPhone 12 Pro Max",
     "Boeing 747-400",
+    "<b>A red fox</b>",
+    "Red fox in snow, free stock photo",
+    "Photo of a cat. Copyright Jane Doe",
 ]
 
 
@@ -123,7 +132,7 @@ def test_any_text_has_an_answer(text):
 def test_a_megabyte_takes_no_longer_than_its_length_says(piece):
     text = piece * (1_000_000 // len(piece))
     begun = time.perf_counter()
-    assert junk_reason(text) in {"repetition", "empty", "no_letters"}
+    assert junk_reason(text) in {"repetition", "empty", "no_letters", "keywords"}
     count_words(text)
     assert time.perf_counter() - begun < 20
 
