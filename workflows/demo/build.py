@@ -17,11 +17,26 @@ from workflows.demo.fetch import Stock, stock_up
 from workflows.demo.packages import licence_table
 from workflows.demo.pool import PoolRecipe, build_pool
 from workflows.demo.rows import HOST, PORT
+from workflows.demo.wordlists import build_wordlists
 
 #: The modules that decide what comes out of each step.
 CODE = {
     "art": ("art", "clipart", "emoji", "cldr", "split", "headers", "unpack"),
-    "pool": ("pool", "rows", "scenes", "faults", "served", "worded", "copies", "damage", "junk", "world", "split"),
+    "pool": (
+        "pool",
+        "rows",
+        "scenes",
+        "faults",
+        "served",
+        "worded",
+        "copies",
+        "damage",
+        "junk",
+        "world",
+        "split",
+        "languages",
+    ),
+    "wordlists": ("wordlists", "cldr", "unpack", "languages"),
 }
 
 
@@ -64,6 +79,9 @@ def build(
     inputs = f"{stock.fingerprint} {recipe}"
     pool = ["urls.parquet", "truth.parquet", "routes.json"]
     worked |= once.run("pool", inputs, pool, lambda: make_pool(out, recipe))
+    worked |= once.run(
+        "wordlists", stock.fingerprint, ["metadata", "concepts.json"], lambda: make_wordlists(stock, out)
+    )
     (out / "LICENCES.md").write_text(licence_table(stock.archives.values()))
     (out / "missing.json").write_text(json.dumps(stock.missing, indent=1) + "\n")
     return worked or stock.fetched > 0
@@ -80,6 +98,12 @@ def make_pool(out: Path, recipe: PoolRecipe) -> str:
     urls, truth = build_pool(out, recipe)
     faulty = len(truth) - truth["fault"].null_count
     return f"{len(urls)} rows, {faulty} of them with a planted fault, to be served on {HOST}:{recipe.port}"
+
+
+def make_wordlists(stock: Stock, out: Path) -> str:
+    """The word-list step; says what came of it."""
+    sizes = build_wordlists(stock, out)
+    return f"{sum(size['total'] for size in sizes.values())} concepts in {len(sizes)} languages"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -14,13 +14,12 @@ import pyarrow.parquet as pq
 
 from pipeline.errors import ConfigError
 from workflows.demo.faults import EXACT_SHARE, GARBAGE, NEAR_SHARE, SAME_URL, plant
+from workflows.demo.languages import LANGUAGES
 from workflows.demo.rows import PORT, Row, tables
 from workflows.demo.scenes import Subject, caption, compose, subjects
 from workflows.demo.split import fraction
 from workflows.demo.world import World
 
-#: The languages of the pool's emoji beside English: all have a word list and a label of lid.176.
-LANGUAGES = ("de", "fr", "es", "it", "pt", "nl", "pl", "ru", "tr", "el", "ar", "hi", "ja", "ko", "zh", "vi")
 SKIN_TONE = re.compile("-1f3f[b-f]")
 SCENE_SHARE, SMALLEST = 0.10, 60
 
