@@ -82,7 +82,22 @@ def test_matching_goldens(text, found):
 )
 def test_strings_of_the_paper_that_never_match(text):
     words = ["control", "product", "img", "Main", "omote", "Electric", "Car", "facebook", "event", "cover", "hanukkah"]
-    words += ["johnny", "cash", "chili", "dog", "golden", "ridge", "court", "2", "A4", "How", "to", "Find", "the", "party"]
+    words += [
+        "johnny",
+        "cash",
+        "chili",
+        "dog",
+        "golden",
+        "ridge",
+        "court",
+        "2",
+        "A4",
+        "How",
+        "to",
+        "Find",
+        "the",
+        "party",
+    ]
     assert names(text, words) == []
 
 
@@ -122,7 +137,10 @@ def test_the_worldwide_form_leaves_spaces_out_where_scripts_do(entry, wrapped):
 
 def test_words_of_scripts_without_spaces_are_found_within_texts():
     entries = ["猫", "東京", "トト", "東京タワー", "แมว", "cat"]
-    assert names("東京タワーとトト猫", entries, space_free=True) == ["猫", "東京"]  # ー is kana, so 東京タワー ends in a space
+    assert names("東京タワーとトト猫", entries, space_free=True) == [
+        "猫",
+        "東京",
+    ]  # ー is kana, so 東京タワー ends in a space
     assert names("東京タワー トト,แมวสีดำ", entries, space_free=True) == ["東京", "トト", "東京タワー", "แมว"]
     assert names("東京タワーとトト猫", entries) == []
 
@@ -140,7 +158,17 @@ def test_words_of_scripts_without_spaces_are_found_within_texts():
         ("", ["", " ", "a"], []),
         ("x x", ["x", "", "x"], ["x", "x"]),
     ],
-    ids=["right to left", "both normal forms", "no normalising", "surrogates", "NUL", "nbsp", "spaces", "empty", "twice"],
+    ids=[
+        "right to left",
+        "both normal forms",
+        "no normalising",
+        "surrogates",
+        "NUL",
+        "nbsp",
+        "spaces",
+        "empty",
+        "twice",
+    ],
 )
 def test_edges(text, entries, found):
     assert names(text, entries) == found
