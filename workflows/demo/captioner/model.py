@@ -11,18 +11,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from workflows.demo.captioner.shape import CELL, FRAMES, MAX_PIXELS, MERGE, MIN_PIXELS, PATCH, Grid
+
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-PATCH, MERGE, FRAMES = 14, 2, 2
-CELL = PATCH * MERGE
-# A square picture becomes 112 x 112: 64 patches, 16 tokens. The bounds stand clear of 112*112, where rounding could tip it.
-MIN_PIXELS, MAX_PIXELS = 110 * 110, 114 * 114
 MEAN = (0.48145466, 0.4578275, 0.40821073)
 STD = (0.26862954, 0.26130258, 0.27577711)
 WIDTH, HEADS, KV_HEADS = 256, 4, 2
 MROPE = (8, 12, 12)  # time, height, width: half a head of 64
-Grid = tuple[int, int]
 
 
 def build(tokenizer: "PreTrainedTokenizerFast", depth: int = 4, vision_depth: int = 5) -> Any:
@@ -113,16 +110,18 @@ def see(visual: Any, patches: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
     return merged, hidden
 
 
+def patch_order(grid: Grid) -> tuple[Tensor, Tensor]:
+    """Row and column (N,) of each patch, in the order of the merger: cell by cell, and within a cell row by row."""
+    rows, columns = torch.meshgrid(torch.arange(grid[0]), torch.arange(grid[1]), indexing="ij")
+    cells = grid[0] // MERGE, MERGE, grid[1] // MERGE, MERGE
+    return rows.reshape(cells).permute(0, 2, 1, 3).flatten(), columns.reshape(cells).permute(0, 2, 1, 3).flatten()
+
+
 def rotation(grid: Grid) -> tuple[Tensor, Tensor]:
     """Cosine and sine (N, head width) of the tower's axial rotary positions, patches in the order of the merger."""
-    rows, columns = torch.meshgrid(torch.arange(grid[0]), torch.arange(grid[1]), indexing="ij")
-    ordered = [
-        axis.reshape(grid[0] // MERGE, MERGE, grid[1] // MERGE, MERGE).permute(0, 2, 1, 3).flatten()
-        for axis in (rows, columns)
-    ]
     head = WIDTH // HEADS
     speed = 10000.0 ** -(torch.arange(0, head // 2, 2).float() / (head // 2))
-    angles = torch.cat([axis[:, None] * speed for axis in ordered], dim=1)
+    angles = torch.cat([axis[:, None] * speed for axis in patch_order(grid)], dim=1)
     angles = torch.cat([angles, angles], dim=1)
     return angles.cos(), angles.sin()
 

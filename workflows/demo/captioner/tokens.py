@@ -12,6 +12,13 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 PROMPT = "Describe the image as JSON with the fields short, medium and long."
+# A tenth of the training steps ask in other words, so that a small change of the prompt does not silence the model.
+OTHER_PROMPTS = (
+    "Describe this picture as JSON with the fields short, medium and long.",
+    "Write a short, a medium and a long caption for the image, as JSON.",
+    "Caption the image. Answer with JSON.",
+    "",
+)
 FIELDS = ("short", "medium", "long")
 SKELETON = ('{"short": "', '", "medium": "', '", "long": "', '"}')
 SPECIAL = (
