@@ -178,7 +178,7 @@ def _log(log: IO[str], done: Trained, clock: Clock, numbers: dict[str, Any]) -> 
         DataError: if the loss is not a finite number any more.
     """
     line: dict[str, float] = {"step": done.steps, "samples": clock.samples, "faults": len(done.faults)}
-    line |= {name: float(f"{float(value):.6g}") for name, value in numbers.items()}
+    line |= {name: float(f"{torch.as_tensor(value).item():.6g}") for name, value in numbers.items()}
     elapsed = time.perf_counter() - clock.begun
     line |= {"seconds": round(elapsed, 3), "waiting_for_data": round(clock.waited / elapsed, 4)}
     log.write(json.dumps(line) + "\n")

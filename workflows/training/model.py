@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +27,8 @@ WEIGHTS, CONFIG = (
 #: A CLIP small enough to learn something on two cores in a minute.
 TINY: Mapping[str, Any] = {
     "embed_dim": 128,
-    "vision_cfg": {"image_size": 64, "layers": 4, "width": 128, "head_width": 32, "patch_size": 8},
-    "text_cfg": {"context_length": 32, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 2},
+    "vision_cfg": {"image_size": 48, "layers": 4, "width": 128, "head_width": 32, "patch_size": 12},
+    "text_cfg": {"context_length": 24, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 2},
 }
 OWN: Mapping[str, Mapping[str, Any]] = {"pairpool-tiny": TINY}
 
@@ -87,7 +89,19 @@ def build(config: TrainConfig, device: str) -> Built:
     with TemporaryDirectory() as folder, torch.random.fork_rng(devices=[]):
         (Path(folder) / CONFIG).write_text(json.dumps({"model_cfg": made}), encoding="utf-8")
         torch.manual_seed(config.seed)
-        return _open(f"local-dir:{folder}", made, device)
+        with _fresh_on_purpose():
+            return _open(f"local-dir:{folder}", made, device)
+
+
+@contextmanager
+def _fresh_on_purpose() -> Iterator[None]:
+    """open_clip warns on the root logger of a model without weights: here that is what is wanted."""
+    root, level = logging.getLogger(), logging.getLogger().level
+    root.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        root.setLevel(level)
 
 
 def load(folder: Path, device: str = "cpu") -> Built:
@@ -121,9 +135,9 @@ def save(built: Built, folder: Path) -> dict[str, Path]:
 
 def criterion(loss: str) -> nn.Module:
     """The loss of a batch of pairs: takes what the model gives, by name."""
-    import open_clip
+    from open_clip.loss import ClipLoss, SigLipLoss
 
-    made: nn.Module = open_clip.SigLipLoss() if loss == "siglip" else open_clip.ClipLoss()
+    made: nn.Module = SigLipLoss() if loss == "siglip" else ClipLoss()
     return made
 
 
