@@ -23,6 +23,7 @@ PAIR = pa.schema(
         pa.field("error_message", pa.string()),
     ]
 )
+SURROGATE = re.compile("[\ud800-\udfff]")
 HEX128 = re.compile(r"[0-9a-f]{32}")
 Pair = dict[str, Any]
 
@@ -79,7 +80,7 @@ def _clean(value: object) -> str | None:
     """A text that Arrow can hold: lone surrogates become U+FFFD; what is no text is written as one."""
     if value is None or (isinstance(value, float) and value != value):  # noqa: PLR0124 - NaN: pandas' missing text
         return None
-    return str(value).encode("utf-8", "replace").decode("utf-8")
+    return SURROGATE.sub("\N{REPLACEMENT CHARACTER}", str(value))
 
 
 def rows_of_shard(shard: int, pairs: list[Pair]) -> pa.Table:

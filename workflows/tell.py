@@ -36,7 +36,9 @@ def plan(of: Plan, console: Console) -> None:
 
 
 def _reads(step: Step) -> str:
-    return ", ".join(step.reads) if isinstance(step, Stage | Reduce) else ", ".join(step.inputs)
+    """Columns; how other steps ended (`status`, `error_message`) goes without saying."""
+    refs = step.reads if isinstance(step, Stage | Reduce) else step.inputs
+    return ", ".join(ref for ref in refs if not ref.endswith((".status", ".error_message")))
 
 
 def _writes(step: Step) -> str:
@@ -45,10 +47,11 @@ def _writes(step: Step) -> str:
 
 def account(lines: Sequence[Line], console: Console) -> None:
     """Rows in = done + not selected + failed, for every step, with the commonest reasons."""
-    table = Table("step", title="rows in = done + not selected + failed + others", title_justify="left")
+    table = Table(title="rows in = done + not selected + failed + others (their input failed)", title_justify="left")
+    table.add_column("step", no_wrap=True)
     for head in ("rows", "done", "not selected", "failed", "others"):
-        table.add_column(head, justify="right")
-    table.add_column("most frequent reasons")
+        table.add_column(head, justify="right", no_wrap=True)
+    table.add_column("most frequent reasons", overflow="fold")
     for line in lines:
         others = line.rows - sum(line.counts.get(status, 0) for status in (SUCCESS, NOT_SELECTED, FAILED))
         numbers = [line.rows, *(line.counts.get(status, 0) for status in (SUCCESS, NOT_SELECTED, FAILED)), others]

@@ -115,7 +115,7 @@ def test_a_given_uid_is_kept_in_datacomps_form_only():
 def test_a_lone_surrogate_in_json_is_replaced(tmp_path):
     (tmp_path / "a.jsonl").write_text('{"url": "http://a.org/1", "caption": "bad \\ud800 text"}\n')
     (line,) = read_list(tmp_path / "a.jsonl", {})
-    assert pair_of(line, "s")["texts"][0]["text"] == "bad ? text"
+    assert pair_of(line, "s")["texts"][0]["text"] == "bad \N{REPLACEMENT CHARACTER} text"
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
