@@ -13,8 +13,8 @@ from pipeline.errors import PairpoolError
 from workflows.demo.art import build_art
 from workflows.demo.cldr import read_cldr
 from workflows.demo.clients import Clients, find_clients
-from workflows.demo.fetch import Stock, stock_up
-from workflows.demo.packages import licence_table
+from workflows.demo.fetch import Sources, Stock, stock_up
+from workflows.demo.packages import SOURCES, licence_table
 from workflows.demo.pool import PoolRecipe, build_pool
 from workflows.demo.rows import HOST, PORT
 from workflows.demo.wordlists import build_wordlists
@@ -69,11 +69,17 @@ def code(modules: Sequence[str]) -> str:
 
 
 def build(
-    out: Path, cache: Path, recipe: PoolRecipe, clients: Clients | None = None, say: Callable[[str], None] = print
+    out: Path,
+    cache: Path,
+    recipe: PoolRecipe,
+    *,
+    clients: Clients | None = None,
+    sources: Sources = SOURCES,
+    say: Callable[[str], None] = print,
 ) -> bool:
     """Everything under OUT. True where there was work to do. Raises PairpoolError where no picture can be had."""
     out.mkdir(parents=True, exist_ok=True)
-    stock = stock_up(cache, clients or find_clients(), say)
+    stock = stock_up(cache, clients or find_clients(), say, sources)
     once = Once(out, say)
     worked = once.run("art", stock.fingerprint, ["art.parquet", "refused.parquet"], lambda: make_art(stock, out))
     inputs = f"{stock.fingerprint} {recipe}"

