@@ -1,6 +1,6 @@
 """The process that has img2dataset loaded, and forks one child for each attempt at a shard.
 
-Loading it takes seconds of CPU (it brings torch, ray, wandb and albumentations along); forking takes milliseconds, and a
+Loading it takes seconds of CPU (it brings wandb, pandas, webdataset and albumentations along); forking takes milliseconds, and a
 child can be killed without harm to the next.
 
 Protocol: a line on stdin is the path of a job; the answers on stdout are the child's process id, and later its exit code
