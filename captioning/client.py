@@ -10,10 +10,10 @@ from typing import Any
 
 import aiohttp
 
-from captioning.endpoints import Address, Endpoint, Fault, pause
+from captioning.endpoints import Address, Endpoint, Fault, Unreachable, pause
 from captioning.exchange import Answer, answer_of
 from captioning.gate import Gate
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, MachineError
 
 SUSPECT = 2  # deaths of a server under a row until the row is asked alone
 CULPRIT = 2  # deaths under a row that was asked alone until it is given up
@@ -63,12 +63,18 @@ class Client:
     Attributes:
         tries: how often a row is asked again for faults of single requests (500, silence) before it is given up.
         timeout: seconds of silence until a request is given up.
+        patience: seconds without any answer from any endpoint until the run stops.
     """
 
     def __init__(
-        self, endpoints: Sequence[Endpoint], session: aiohttp.ClientSession, timeout: float, tries: int = 4
+        self,
+        endpoints: Sequence[Endpoint],
+        session: aiohttp.ClientSession,
+        timeout: float = 300,
+        patience: float = 600,
+        tries: int = 4,
     ) -> None:
-        self.timeout, self.tries = timeout, tries
+        self.timeout, self.patience, self.tries = timeout, patience, tries
         self._endpoints, self._session = list(endpoints), session
         self._gate = Gate()
         self._last_answer = 0.0
@@ -83,17 +89,33 @@ class Client:
         """
         record = _Record()
         while True:
+            endpoint = await self._well()
             alone = record.deaths >= SUSPECT
             async with self._gate.passage(alone=alone):
-                endpoint = min(self._endpoints, key=lambda one: (one.resting, one.load))
                 endpoint.load += 1
                 try:
                     return await self._try(endpoint, body, record, alone)
+                except Unreachable:
+                    continue
                 except Trouble as trouble:
                     self._judge(record, trouble)
                 finally:
                     endpoint.load -= 1
             await asyncio.sleep(pause(record.errors) if record.errors else 0)
+
+    async def _well(self) -> Endpoint:
+        """The least busy endpoint that does not rest."""
+        while True:
+            endpoint = min(self._endpoints, key=lambda one: (one.resting, one.load))
+            if not endpoint.resting:
+                return endpoint
+            failing = min(one.failing for one in self._endpoints)
+            if failing > self.patience:
+                raise MachineError(
+                    f"No caption server has answered anything for {failing:.0f} s. See that the servers of `endpoints` run and can "
+                    "be reached, and run again: what is committed stays."
+                )
+            await asyncio.sleep(min(1.0, endpoint.resting))
 
     async def _try(self, endpoint: Endpoint, body: Mapping[str, Any], record: _Record, alone: bool) -> Answer:
         address = await endpoint.address()

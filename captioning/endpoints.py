@@ -16,6 +16,7 @@ from captioning.server import Server, healthy
 from pipeline.errors import ConfigError, MachineError
 
 LONGEST_PAUSE = 30.0  # seconds
+SHORT = aiohttp.ClientTimeout(total=10)  # of questions that cost a server nothing
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,10 @@ class Fault(Enum):
     SILENT = "silent"  #: nothing came, to nobody, for a whole timeout
 
 
+class Unreachable(Exception):  # noqa: N818 - reads as the sentence it is
+    """A server that cannot be asked now; another may."""
+
+
 class Endpoint(Protocol):
     """One server, whoever runs it."""
 
@@ -52,10 +57,15 @@ class Endpoint(Protocol):
     def resting(self) -> float:
         """Seconds until it should be asked again; 0 if it seems well."""
 
+    @property
+    def failing(self) -> float:
+        """Seconds for which it has answered nothing but failures; 0 if it works, or brings itself back."""
+
     async def address(self) -> Address:
         """Its address, once it can be asked.
 
         Raises:
+            Unreachable: if it cannot be asked now; it rests.
             MachineError: if it cannot be brought back.
         """
 
@@ -83,6 +93,11 @@ class Own:
     @property
     def resting(self) -> float:
         """It is waited for, not passed over."""
+        return 0.0
+
+    @property
+    def failing(self) -> float:
+        """It brings itself back, or raises."""
         return 0.0
 
     async def address(self) -> Address:
@@ -127,7 +142,7 @@ class Own:
             port = int(address.url.rpartition(":")[2])
             if self._server.alive and fault is not Fault.SILENT and await asyncio.to_thread(healthy, port):
                 return False
-            await asyncio.to_thread(self._server.stop)
+            await asyncio.to_thread(self._server.kill)
             return True
 
     def answered(self) -> None:
@@ -140,13 +155,13 @@ class Own:
 
 
 class Given:
-    """A server that somebody else runs. One that fails rests for a while; one that fails too long is an error."""
+    """A server that somebody else runs. One that fails rests for a while, longer each time."""
 
-    def __init__(self, url: str, key: str | None, model: str, session: aiohttp.ClientSession, patience: float) -> None:
+    def __init__(self, url: str, key: str | None, model: str, session: aiohttp.ClientSession) -> None:
         self.load = 0
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._address = Address(url.rstrip("/").removesuffix("/v1"), headers)
-        self._model, self._session, self._patience = model, session, patience
+        self._model, self._session = model, session
         self._failures, self._failing_since, self._rests_until = 0, 0.0, 0.0
         self._lock = asyncio.Lock()
 
@@ -155,16 +170,22 @@ class Given:
         """After a failure, longer each time."""
         return max(0.0, self._rests_until - time.monotonic())
 
+    @property
+    def failing(self) -> float:
+        """Since its first failure after its last answer."""
+        return time.monotonic() - self._failing_since if self._failures else 0.0
+
     async def address(self) -> Address:
-        """Wait while it rests; the first time, see that it serves the model."""
-        await asyncio.sleep(self.resting)
+        """The first time, see that it serves the model."""
         async with self._lock:
-            while not self._address.server:
+            if self.resting:
+                raise Unreachable(self._address.url)
+            if not self._address.server:
                 try:
                     await self._meet()
-                except (aiohttp.ClientError, TimeoutError):
+                except (aiohttp.ClientError, TimeoutError) as error:
                     self._rest()
-                    await asyncio.sleep(self.resting)
+                    raise Unreachable(self._address.url) from error
         return self._address
 
     async def _meet(self) -> None:
@@ -177,11 +198,7 @@ class Given:
         self._address = replace(self._address, server=await describe(self._session, self._address))
 
     async def broken(self, address: Address, fault: Fault) -> bool:
-        """Ask whether it is there; if not, or if it was away or silent, let it rest.
-
-        Raises:
-            MachineError: if it has answered nothing for longer than the patience.
-        """
+        """Ask whether it is there; if not, or if it was away or silent, let it rest."""
         if fault is Fault.LOST:
             with suppress(aiohttp.ClientError, TimeoutError):
                 await served(self._session, address)
@@ -193,11 +210,6 @@ class Given:
         now = time.monotonic()
         if self._failures == 0:
             self._failing_since = now
-        if now - self._failing_since > self._patience:
-            raise MachineError(
-                f"The caption server at {self._address.url} has answered nothing for {now - self._failing_since:.0f} s. See that it "
-                "runs and can be reached, and run again: what is committed stays."
-            )
         if now >= self._rests_until:  # one failure of many that happen at once
             self._failures += 1
             self._rests_until = now + pause(self._failures)
@@ -217,7 +229,7 @@ def pause(failures: int) -> float:
 
 async def served(session: aiohttp.ClientSession, address: Address) -> list[str] | None:
     """The names of the models that a server serves; None if it does not say."""
-    async with session.get(f"{address.url}/v1/models", headers=address.headers) as response:
+    async with session.get(f"{address.url}/v1/models", headers=address.headers, timeout=SHORT) as response:
         if response.status >= 500:
             response.raise_for_status()
         with suppress(ValueError, KeyError, TypeError, aiohttp.ContentTypeError):
@@ -229,8 +241,8 @@ async def describe(session: aiohttp.ClientSession, address: Address) -> str:
     """Name and version of a server, such as `vllm 0.31.0`; `unknown` where it keeps them to itself."""
     name, number = "unknown", ""
     with suppress(ValueError, KeyError, TypeError, IndexError, aiohttp.ClientError):
-        async with session.get(f"{address.url}/v1/models", headers=address.headers) as response:
+        async with session.get(f"{address.url}/v1/models", headers=address.headers, timeout=SHORT) as response:
             name = str((await response.json())["data"][0]["owned_by"])
-        async with session.get(f"{address.url}/version", headers=address.headers) as response:
+        async with session.get(f"{address.url}/version", headers=address.headers, timeout=SHORT) as response:
             number = str((await response.json())["version"])
     return f"{name} {number}".strip()

@@ -17,6 +17,7 @@ Batch = TypeVar("Batch")
 Row = TypeVar("Row")
 Made = TypeVar("Made")
 
+RESERVE = 64  # rows that wait beyond those in flight, so that slots fill while the next batch is read
 BATCHES_HELD = 64  # behind one slow row; what they hold are captions, images are gone by then
 
 
@@ -93,7 +94,7 @@ class Flow(Generic[Batch, Row, Made]):
 
     def _wants(self, held: int) -> bool:
         """Whether fewer rows are unfinished than keep all slots busy for another round."""
-        return self._unfinished < 2 * self._in_flight and held < BATCHES_HELD
+        return self._unfinished < self._in_flight + max(RESERVE, self._in_flight) and held < BATCHES_HELD
 
     def _begin(self, batch: Batch) -> list[Future[Made]]:
         rows = self._rows(batch)

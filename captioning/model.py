@@ -72,9 +72,13 @@ def _demo() -> Path:
 
 
 def digest_folder(folder: Path) -> str:
-    """sha256 over all files of a folder; read again only if a file's size or time has changed since."""
-    files = sorted(item for item in folder.rglob("*") if item.is_file() and "__pycache__" not in item.parts)
+    """sha256 over the files of a folder but its model card; read again only if a file's size or time has changed since."""
+    files = sorted(item for item in folder.rglob("*") if item.is_file() and _is_model(item.relative_to(folder)))
     return _digest(folder, tuple((item, item.stat().st_size, item.stat().st_mtime_ns) for item in files))
+
+
+def _is_model(file: Path) -> bool:
+    return "__pycache__" not in file.parts and not file.name.startswith(".") and file.suffix != ".md"
 
 
 @lru_cache(maxsize=16)

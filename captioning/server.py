@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import os
 import secrets
+import signal
 import socket
 import subprocess
 import sys
@@ -111,10 +112,16 @@ class Server:
         try:
             process.wait(watchdog.GRACE + 5)
         except subprocess.TimeoutExpired:
-            watchdog.signal_group(self.group, 9)
+            watchdog.signal_group(self.group, signal.SIGKILL)
             process.kill()
             process.wait()
         process.stdout.close()
+
+    def kill(self) -> None:
+        """Stop a server that no longer listens, without asking it."""
+        if self.group:
+            watchdog.signal_group(self.group, signal.SIGKILL)
+        self.stop()
 
     def close(self) -> None:
         """Stop it for good, give up a start that is under way, and remove its log."""

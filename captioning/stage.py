@@ -174,15 +174,13 @@ class _Crew:
     @classmethod
     async def hire(cls, stage: Caption, model: Model) -> _Crew:
         session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
-        endpoints: list[Endpoint] = [
-            Given(url, stage._key, model.name, session, stage.patience) for url in stage.endpoints
-        ]
+        endpoints: list[Endpoint] = [Given(url, stage._key, model.name, session) for url in stage.endpoints]
         try:
             endpoints = endpoints or [Own(vllm_server(model, stage.server), session, stage.server.restarts)]
         except ConfigError:
             await session.close()
             raise
-        return cls(Client(endpoints, session, stage.timeout), session, endpoints)
+        return cls(Client(endpoints, session, stage.timeout, stage.patience), session, endpoints)
 
     async def dismiss(self) -> None:
         for endpoint in self._endpoints:

@@ -1,0 +1,52 @@
+"""Servers for the tests: a loopback one that misbehaves, and one real vLLM for the whole session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from captioning.flow import Background
+from captioning.server import Server
+from captioning.stage import Caption, Lengths
+from captioning.vllm_command import ServerOptions
+from pipeline.stage import Annotate
+from tests.captioning.loopback import Loopback, serve
+from tests.captioning.tiny_qwen2vl import build
+
+
+@dataclass
+class Live:
+    """An open stage, and its server so that a test can look at it and kill it."""
+
+    stage: Caption
+    annotate: Annotate
+    server: Server
+
+
+@pytest.fixture
+def loopback() -> Iterator[Callable[..., Loopback]]:
+    """`loopback(decide, delay=0)` starts a server that lasts as long as the test."""
+    with Background() as background, ExitStack() as stack:
+        yield lambda *args, **options: stack.enter_context(serve(Loopback(*args, **options), background))
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny Qwen2-VL-shaped model, named `tiny`."""
+    return build(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def live(tiny: Path) -> Iterator[Live]:
+    """One caption stage with a real vLLM server of its own, for all tests: starting it takes half a minute."""
+    lengths = Lengths(short=(10, 60), medium=(10, 80), long=(10, 120))
+    stage = Caption(model=str(tiny), prompt="plain", lengths=lengths, server=ServerOptions(max_model_len=768))
+    with stage.open({}) as annotate:
+        assert isinstance(annotate, partial)
+        captioner = annotate.args[1]
+        yield Live(stage, annotate, captioner.client._endpoints[0]._server)
