@@ -52,7 +52,7 @@ class TrainConfig:
     workers: int = execution(default=0)
     threads: int = execution(default=0)
     cache_mb: int = execution(default=256)
-    log_every: int = execution(default=20)
+    log_every: int = execution(default=10)
 
     def __post_init__(self) -> None:
         if min(self.captions.values(), default=-1.0) < 0 or sum(self.captions.values()) <= 0:

@@ -40,4 +40,4 @@ def _bars(axes: Any, evaluation: Mapping[str, Any]) -> None:
     axes.plot(range(len(names)), [evaluation["after"]["chance"][name] for name in names], "k_", ms=40, label="chance")
     axes.set_xticks(range(len(names)), names)
     axes.set(title=f"Retrieval on {evaluation['after']['samples']} held-out pairs", ylabel="recall")
-    axes.legend(fontsize=7)
+    axes.legend(fontsize=7, markerscale=0.3)
