@@ -72,6 +72,7 @@ def export(model: Any, tokenizer: "PreTrainedTokenizerFast", folder: Path) -> No
     half.load_state_dict(model.state_dict())
     half.generation_config.do_sample = False
     half.half().save_pretrained(folder)
+    (folder / "model.safetensors").chmod(0o644)
     processor = Qwen2VLProcessor(
         image_processor=Qwen2VLImageProcessor(**shape),
         tokenizer=tokenizer,

@@ -33,6 +33,7 @@ SHORT_WEIGHT = 2.0  # the short field is where the object is first named; the ot
 DISTIL_WEIGHT = 1.0
 WARMUP, FALL = 100, 0.35  # steps of rising rate; share of the steps over which it falls to zero at the end
 EMA = 0.995
+LONG_SHARE = 0.4  # of the steps that teach all three fields; the others stop after the medium one
 Drawn = tuple[Grid, list[Sample]]
 
 
@@ -64,6 +65,14 @@ class Learner:
         self.step = saved["step"]
 
 
+@dataclass(frozen=True)
+class Asked:
+    """How a step asks: the prompt, and how many fields of the answer it teaches."""
+
+    prompt: str
+    fields: int
+
+
 def learner(tokenizer: Any, rate: float, seed: int) -> Learner:
     """An untrained captioner with its optimizer."""
     torch.manual_seed(seed)
@@ -86,11 +95,17 @@ def spoken(art: list[Art], easel: Easel, drawn: int = 100) -> Iterator[str]:
             yield from sample.captions
 
 
-def targets(tokenizer: Any, samples: list[Sample]) -> tuple[Tensor, Tensor, int]:
-    """(tail ids (B, L), weight of each as a target (B, L), number of tokens before the answer)."""
+def targets(tokenizer: Any, samples: list[Sample], fields: int = 3) -> tuple[Tensor, Tensor, int]:
+    """(tail ids (B, L), weight of each as a target (B, L), number of tokens before the answer).
+
+    With `fields` below three, answers are cut after so many: the long field repeats what stands before it and costs half a step.
+    """
     after = tokenizer.encode(tokens.AFTER_IMAGE)
     opening = tokenizer.convert_tokens_to_ids(tokens.SKELETON[1])
     answers = [tokenizer.encode(tokens.answer(*sample.captions) + tokens.END) for sample in samples]
+    if fields < len(tokens.FIELDS):
+        closing = tokenizer.convert_tokens_to_ids(tokens.SKELETON[fields])
+        answers = [answer[: answer.index(closing) + 1] for answer in answers]
     length = max(map(len, answers))
     ids = torch.full((len(samples), len(after) + length), tokenizer.pad_token_id)
     weights = torch.zeros(ids.shape)
@@ -117,12 +132,12 @@ def boxes(samples: list[Sample], grid: Grid) -> tuple[Tensor, Tensor, Tensor]:
     )
 
 
-def losses(who: Learner, tokenizer: Any, drawn: Drawn, taught: Tensor, prompt: str) -> tuple[Tensor, Tensor]:
+def losses(who: Learner, tokenizer: Any, drawn: Drawn, taught: Tensor, asked: Asked) -> tuple[Tensor, Tensor]:
     """(weighted cross-entropy of the answers, 1 - cosine to the teacher over the objects)."""
     grid, samples = drawn
     pixels = torch.from_numpy(np.stack([sample.pixels for sample in samples]))
-    prefix = torch.tensor(tokenizer.encode(tokens.before_image(prompt)))
-    ids, weights, before = targets(tokenizer, samples)
+    prefix = torch.tensor(tokenizer.encode(tokens.before_image(asked.prompt)))
+    ids, weights, before = targets(tokenizer, samples, asked.fields)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         seen, hidden = see(who.model.model.visual, patchify(pixels), grid)
         out = decode(who.model, seen, prefix, ids, grid)[:, before - 1 : -1]
@@ -134,32 +149,44 @@ def losses(who: Learner, tokenizer: Any, drawn: Drawn, taught: Tensor, prompt: s
     return (told * weight).sum() / weight.sum(), 1 - functional.cosine_similarity(looked, taught[index]).mean()
 
 
-def rate_at(step: int, steps: int) -> float:
-    """Factor on the learning rate: up over WARMUP steps, level, then linearly to zero over the last FALL of `steps`."""
-    return min(1.0, (step + 1) / WARMUP, max(0.0, (steps - step) / (FALL * steps)))
+def rate_at(step: int, progress: float) -> float:
+    """Factor on the learning rate: up over WARMUP steps, level, then linearly to zero over the last FALL of the progress."""
+    return min(1.0, (step + 1) / WARMUP, max(0.0, (1 - progress) / FALL))
 
 
 def learn(who: Learner, tokenizer: Any, easel: Easel, taught: Tensor, args: argparse.Namespace) -> None:
-    """Step until `args.steps`, with a checkpoint every `args.every` steps."""
+    """Step until `args.steps`, or until `args.minutes` are over, with a checkpoint every `args.every` steps."""
     began, from_step = time.perf_counter(), who.step
-    while who.step < args.steps:
+    progress = who.step / args.steps
+    while progress < 1:
         for group in who.optimizer.param_groups:
-            group["lr"] = args.rate * rate_at(who.step, args.steps)
-        drawn = easel.batch(who.step, args.batch)
-        others = np.random.default_rng([args.seed, who.step, 1])
-        prompt = str(others.choice(tokens.OTHER_PROMPTS)) if others.random() < 0.1 else tokens.PROMPT
-        told, looked = losses(who, tokenizer, drawn, taught, prompt)
-        (told + DISTIL_WEIGHT * looked).backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(who.parameters(), 1.0)
-        who.optimizer.step()
-        who.optimizer.zero_grad(set_to_none=True)
-        who.step += 1
-        follow(who)
+            group["lr"] = args.rate * rate_at(who.step, progress)
+        told, looked = one_step(who, tokenizer, easel, taught, args)
+        seconds = time.perf_counter() - began
+        progress = max(who.step / args.steps, seconds / (60 * args.minutes))
         if who.step % 20 == 0:
-            pace = (who.step - from_step) * args.batch / (time.perf_counter() - began)
+            pace = (who.step - from_step) * args.batch / seconds
             print(f"step {who.step} answers {told:.3f} teacher {looked:.3f} pictures/s {pace:.1f}", flush=True)
-        if who.step % args.every == 0 or who.step == args.steps:
+        if who.step % args.every == 0 or progress >= 1:
             who.save(args.work / "checkpoint.pt")
+
+
+def one_step(
+    who: Learner, tokenizer: Any, easel: Easel, taught: Tensor, args: argparse.Namespace
+) -> tuple[float, float]:
+    """Draw, look, learn; gives the two losses."""
+    drawn = easel.batch(who.step, args.batch)
+    rng = np.random.default_rng([args.seed, who.step, 1])
+    prompt = str(rng.choice(tokens.OTHER_PROMPTS)) if rng.random() < 0.1 else tokens.PROMPT
+    fields = len(tokens.FIELDS) if rng.random() < LONG_SHARE else 2
+    told, looked = losses(who, tokenizer, drawn, taught, Asked(prompt, fields))
+    (told + DISTIL_WEIGHT * looked).backward()  # type: ignore[no-untyped-call]
+    nn.utils.clip_grad_norm_(who.parameters(), 1.0)
+    who.optimizer.step()
+    who.optimizer.zero_grad(set_to_none=True)
+    who.step += 1
+    follow(who)
+    return float(told.detach()), float(looked.detach())
 
 
 @torch.no_grad()
@@ -194,6 +221,7 @@ def main(argv: list[str] | None = None) -> None:
         "--work", type=Path, default=Path("build/captioner"), help="checkpoint, tokenizer, teacher features"
     )
     parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="end earlier, when these are over")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rate", type=float, default=1.5e-3)
     parser.add_argument("--seed", type=int, default=0)
