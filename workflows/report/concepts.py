@@ -75,7 +75,7 @@ class Concepts:
     def _tail(self, counts: Mapping[str, Mapping[str, Counts]], limits: Mapping[str, int]) -> list[Numbers]:
         """A few entries that are rare enough to be kept whole, drawn by hash."""
         keys = _keys(self._sums["before"])
-        rare = [(name, entry) for name, entry in keys if counts["before"][name][entry] < limits.get(name, 2)]
+        rare = [(name, entry) for name, entry in keys if counts["before"][name][entry] <= limits.get(name, 1)]
         rare.sort(key=lambda key: (uniform(0, f"{key[0]} {key[1]}", "report tail"), key))
         return [self._named(key, counts) for key in rare[:EXAMPLES]]
 
@@ -101,11 +101,11 @@ class Concepts:
         matched = int((before > 0).sum())
         line: Numbers = {"set": name, "entries": entries, "matched": matched, "threshold": limit}
         line["unmatched"] = entries - matched if entries is not None else None
-        line["head"] = int((before >= limit).sum()) if limit else None
+        line["head"] = int((before > limit).sum()) if limit else None
         for stage in STAGES:
             found = _padded(counts[stage].get(name), len(before))
             line[stage] = int(found.sum())
-            line[f"tail_{stage}"] = float(found[before < limit].sum() / found.sum()) if limit and found.sum() else None
+            line[f"tail_{stage}"] = float(found[before <= limit].sum() / found.sum()) if limit and found.sum() else None
         return line
 
     def _agree(self) -> bool | None:

@@ -14,6 +14,10 @@ DECIDERS = ("select", "chosen", "balance")  #: the first that is there has the l
 LONGEST = 120  # characters of a reason, as in the ledger
 
 
+#: (role of a selection, its reason) -> (role, column) that says more: a rule "not balanced" rests on balancing's own reason.
+Because = Mapping[tuple[str, str], tuple[str, str]]
+
+
 class Fate(NamedTuple):
     """What became of a row.
 
@@ -37,7 +41,7 @@ def gates(roles: Mapping[str, str]) -> list[str]:
     return [role for role in ("rows", *text, "download", "look", "scores", "duplicates", "select") if role in roles]
 
 
-def fates(tables: Mapping[str, pa.Table], roles: Mapping[str, str]) -> list[Fate]:
+def fates(tables: Mapping[str, pa.Table], roles: Mapping[str, str], because: Because) -> list[Fate]:
     """The fate of each row of a shard.
 
     A row that the last selection keeps is kept. Of any other the first gate that it did not pass is told: where a step
@@ -47,10 +51,22 @@ def fates(tables: Mapping[str, pa.Table], roles: Mapping[str, str]) -> list[Fate
     last = next((role for role in DECIDERS if role in tables), None)
     rows = tables["rows"].num_rows
     keep = tables[last]["keep"].to_pylist() if last else [None] * rows
-    return [
-        Fate(KEPT) if keep[row] else _first(gate[row] for gate in passed) or Fate(WAITING if last else KEPT)
-        for row in range(rows)
-    ]
+    more = {key: _values(tables, *where) for key, where in because.items()}
+    found = [_first(gate[row] for gate in passed) or Fate(WAITING if last else KEPT) for row in range(rows)]
+    return [Fate(KEPT) if keep[row] else _explained(fate, row, more) for row, fate in enumerate(found)]
+
+
+def _values(tables: Mapping[str, pa.Table], role: str, column: str) -> list[Any]:
+    values: list[Any] = tables[role][column].to_pylist()
+    return values
+
+
+def _explained(fate: Fate, row: int, more: Mapping[tuple[str, str], list[Any]]) -> Fate:
+    """The reason of a rule, and that of the step whose judgement it followed."""
+    said = more.get((fate.role, fate.reason))
+    return (
+        fate if said is None or said[row] is None else fate._replace(reason=f"{fate.reason}: {first_line(said[row])}")
+    )
 
 
 def _first(found: Any) -> Fate | None:

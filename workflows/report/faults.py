@@ -14,6 +14,8 @@ from workflows.report.truth import HARMLESS, Truth
 THINNING = ("balanced_out",)
 DUPLICATES = ("exact_duplicate", "near_duplicate")
 CLEAN = "clean"
+GONE = "gone"  # how: the fault was no fault any more when its row came to be judged
+TWIN, ORPHAN = "its twin was rejected instead", "its twin left the pool before"
 
 
 class Faults:
@@ -23,7 +25,7 @@ class Faults:
         self._sources, self._truth = sources, truth
         self._fates = Counter[tuple[str, Fate]]()
         self._details = Counter[tuple[str, str, bool]]()
-        self._copies: dict[str, Fate] = {}
+        self._copies: dict[str, tuple[str, Fate]] = {}
         self._originals: dict[str, Fate] = {}
         self._same: dict[str, str] = {}
         self._merged = self._unknown = 0
@@ -46,7 +48,7 @@ class Faults:
         if uid in self._truth.copies:
             self._originals[uid] = fate
         if fault in DUPLICATES:
-            self._copies[uid], self._same[uid] = fate, line["same_as"] or ""
+            self._copies[uid], self._same[uid] = (fault, fate), line["same_as"] or ""
         self._merged += fault == "same_url" and texts > 1
         self._fates[fault, fate] += 1
         self._details[fault, line["detail"] or "", fate.how == KEPT] += 1
@@ -77,38 +79,36 @@ class Faults:
         }
 
     def _line(self, fault: str) -> Numbers:
-        """A fault's rows: caught for a reason, thinned out before anybody judged them, or kept."""
-        found = {fate: n for (name, fate), n in self._fates.items() if name == fault}
-        planted = sum(found.values())
-        thinned = sum(n for fate, n in found.items() if _thins(fate))
-        caught = sum(n for fate, n in found.items() if fate.how not in (KEPT, WAITING) and not _thins(fate))
-        if fault in DUPLICATES:
-            caught += (pairs := self._caught_by_twin(fault))
-            found[Fate(REJECTED, "duplicates", "its twin was rejected instead")] = pairs
-        where = sorted(
-            ((n, fate) for fate, n in found.items() if n and fate.how != KEPT), key=lambda item: (-item[0], item[1])
-        )
+        """A fault's rows: caught for a reason, out of the pool before anybody judged them, or kept."""
+        found = self._judged(fault)
+        planted, kept = sum(found.values()), sum(n for fate, n in found.items() if fate.how in (KEPT, WAITING))
+        unjudged = sum(n for fate, n in found.items() if _unjudged(fate))
+        where = [(n, fate) for fate, n in found.items() if n and fate.how != KEPT]
         return {
             "fault": fault,
             "harmless": fault in HARMLESS,
             "planted": planted,
-            "caught": caught,
-            "thinned": thinned,
-            "judged": planted - thinned,
-            "kept": planted - thinned - caught,
-            "where": [{"step": self._step(fate), "reason": fate.reason, "rows": n} for n, fate in where],
+            "caught": planted - kept - unjudged,
+            "unjudged": unjudged,
+            "judged": planted - unjudged,
+            "kept": kept,
+            "where": [
+                {"step": self._step(fate), "reason": fate.reason, "rows": n}
+                for n, fate in sorted(where, key=lambda item: (-item[0], item[1]))
+            ],
             "merged": self._merged if fault == "same_url" else None,
         }
 
-    def _caught_by_twin(self, fault: str) -> int:
-        """Duplicates that are kept themselves while the row that they copy was rejected as one: of each pair one has to go."""
-        copies = [uid for uid, fate in self._copies.items() if fate.how == KEPT]
-        return sum(
-            self._truth is not None
-            and self._truth.fault(uid) == fault
-            and self._originals.get(self._same[uid], Fate(KEPT)).reason in DUPLICATES
-            for uid in copies
-        )
+    def _judged(self, fault: str) -> Counter[Fate]:
+        """The fates of a fault's rows. Of a pair of duplicates one has to go: which one is no matter."""
+        found = Counter({fate: n for (name, fate), n in self._fates.items() if name == fault})
+        for uid, (name, fate) in self._copies.items():
+            twin = self._originals.get(self._same[uid], Fate(KEPT))
+            if name == fault and fate.how == KEPT and twin.how not in (KEPT, WAITING):
+                caught = twin.reason.endswith(DUPLICATES)
+                found[fate] -= 1
+                found[Fate(REJECTED, "duplicates", TWIN) if caught else Fate(GONE, twin.role, ORPHAN)] += 1
+        return found
 
     def _reasons(self) -> list[Numbers]:
         """What each reason took: rows with a harmful fault, and clean ones."""
@@ -126,7 +126,7 @@ class Faults:
 
     def _twins(self, fate: Fate) -> int:
         """Clean rows that a reason about duplicates took in place of their planted copy."""
-        if fate.reason not in DUPLICATES or self._truth is None:
+        if not fate.reason.endswith(DUPLICATES) or self._truth is None:
             return 0
         return sum(found == fate and self._truth.fault(uid) is None for uid, found in self._originals.items())
 
@@ -151,5 +151,9 @@ class Faults:
         return self._sources.roles.get(fate.role, fate.role)
 
 
+def _unjudged(fate: Fate) -> bool:
+    return fate.how == GONE or _thins(fate)
+
+
 def _thins(fate: Fate) -> bool:
-    return fate.how == REJECTED and fate.reason.startswith(THINNING)
+    return fate.how == REJECTED and fate.reason.endswith(THINNING)

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 INK, GRID = "#4a4f57", "#e3e5e8"
 BLUE, ORANGE, GREEN, GREY = "#1f5fa8", "#b4530a", "#2b7a4b", "#8a9099"
-WIDTH, HEIGHT = 5.4, 3.0  # inches, of 72 units each
+NAMESPACES = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
+WIDTH, HEIGHT = 5.2, 3.1  # inches, of 72 units each
 #: Colour and dash of a series: never told apart by colour alone.
 STYLES = {
     "kept": (BLUE, "-"),
@@ -42,7 +43,7 @@ def _canvas(name: str, label: str) -> Iterator[tuple[Axes, list[Markup]]]:
     settings: dict[Any, Any] = {
         "svg.fonttype": "none",
         "svg.hashsalt": name,
-        "font.size": 9,
+        "font.size": 10.5,
         "text.color": INK,
         "axes.labelcolor": INK,
     }
@@ -70,9 +71,7 @@ def _inline(svg: str, label: str) -> Markup:
     head, rest = body.split(">", 1)
     box = re.search(r'viewBox="[^"]*"', head)
     assert box
-    return Markup(
-        f'<svg xmlns="http://www.w3.org/2000/svg" {box.group()} role="img" aria-label="{escape(label)}">{rest}'
-    )
+    return Markup(f'<svg {NAMESPACES} {box.group()} role="img" aria-label="{escape(label)}">{rest}')
 
 
 def concepts(found: Numbers) -> Markup:
@@ -165,7 +164,7 @@ def retrieval(lines: Sequence[Numbers]) -> Markup | None:
                 _bar(axes, place + 0.36 * (shift - 0.5), line[moment], colour)
             axes.plot([place - 0.42, place + 0.42], [line["chance"]] * 2, color=ORANGE, linewidth=1.6, linestyle="--")
         names = [f"{line['k']}\n{'image→text' if line['way'].startswith('image') else 'text→image'}" for line in lines]
-        axes.set_xticks(range(len(lines)), names, fontsize=7.5)
+        axes.set_xticks(range(len(lines)), names, fontsize=8.5)
         axes.set(ylabel="recall", ylim=(0, None))
     return made[0]
 

@@ -36,6 +36,7 @@ def limits(numbers: Numbers) -> list[str]:
         )
     if numbers["training"]:
         said.append(
-            "The training is a small one, to show that the shards can be trained on; it says little about a large one."
+            "Retrieval says how this one training went. Whether the dataset is better than another takes trainings on both, of "
+            "the same length."
         )
     return said

@@ -23,16 +23,21 @@ def render(numbers: Numbers, figures: Mapping[str, Markup | None]) -> str:
     Raises:
         jinja2.UndefinedError: if a section lacks a number that the template shows.
     """
-    environment = Environment(
+    return environment().get_template("page.html.j2").render(**numbers, figures=figures)
+
+
+def environment() -> Environment:
+    """The templates with their filters."""
+    made = Environment(
         loader=FileSystemLoader(FOLDER),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= FILTERS
-    environment.globals["width"] = width
-    return environment.get_template("page.html.j2").render(**numbers, figures=figures)
+    made.filters |= FILTERS
+    made.globals["width"] = width
+    return made
 
 
 def count(value: float | None) -> str:
@@ -50,7 +55,8 @@ def share(part: float | None, whole: float | None = 1) -> str:
     if part is None or not whole:
         return "–"
     found = 100 * part / whole
-    return f"{found:.0f} %" if found == round(found) or found >= 99.95 else f"{found:.1f} %"
+    places = 0 if found == round(found) else 1
+    return f"{found:.{places}f}\N{NO-BREAK SPACE}%"
 
 
 def width(part: float | None, whole: float | None) -> str:
@@ -63,11 +69,12 @@ def seconds(value: float | None) -> str:
     if value is None:
         return "–"
     if value < 10:
-        return f"{value:.1f} s"
+        return f"{value:.1f}\N{NO-BREAK SPACE}s"
     minutes, rest = divmod(round(value), 60)
     if not minutes:
-        return f"{rest} s"
-    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+        return f"{rest}\N{NO-BREAK SPACE}s"
+    words = f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+    return words.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def speech(language: Any) -> Markup:

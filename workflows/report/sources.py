@@ -15,7 +15,7 @@ from pipeline.errors import ConfigError
 from pipeline.parts import read_columns
 from pipeline.step import POOL, Entry, Task
 from pipeline.store import Store
-from workflows.report.fates import Fate, fates
+from workflows.report.fates import Because, Fate, fates
 
 Numbers = dict[str, Any]  #: what a section found, as JSON
 ACCOUNT = ("status", "error_message")
@@ -27,6 +27,7 @@ COST = ("prompt_tokens", "completion_tokens", "finish_reason", "attempts", "temp
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "rows": ("uid", "key", "url", "caption", "texts", "source"),
     "languages": ("language", "probability"),
+    "words": ("junk",),
     "match": ("metadata", "entries"),
     "balance": ("kept", *DECISION),
     "chosen": DECISION,
@@ -91,9 +92,24 @@ class Sources:
     def views(self) -> Iterator[View]:
         """Every shard, in order; memory holds one at a time."""
         self._check()
+        rests = self._because()
         for shard in self.task.shards:
             tables = {role: self._read(role, step, shard) for role, step in self.by_row.items()}
-            yield View(shard, tables, fates(tables, self.roles))
+            there = {key: at for key, at in rests.items() if at[1] in tables[at[0]].column_names}
+            yield View(shard, tables, fates(tables, self.roles, there))
+
+    def _because(self) -> Because:
+        """Where the rules of the selections rest on the judgement of another step: `x.keep` on its reason, else the column."""
+        played = {step: role for role, step in self.by_row.items()}
+        found: dict[tuple[str, str], tuple[str, str]] = {}
+        for role in ("chosen", "select"):
+            rules = self.identity(role)["recipe"].get("rules") or () if role in self.by_row else ()
+            for rule in rules:
+                step, _, column = rule["column"].partition(".")
+                if step in played and (rule["is_null"] or column == "keep"):
+                    reason = rule["reason"] or f"{rule['column']} is not {'null' if rule['is_null'] else 'true'}"
+                    found[role, reason] = (played[step], "reject_reason" if column == "keep" else column)
+        return found
 
     def _check(self) -> None:
         wrong = [role for role in COLUMNS if role in self.roles and role not in self.by_row]

@@ -24,6 +24,7 @@ PAGE, NUMBERS = "report.html", "report.json"
 ROLES = (
     "rows",
     "languages",
+    "words",
     "match",
     "counts",
     "balance",
@@ -44,6 +45,7 @@ class Report(Step):
     Attributes:
         rows: the intake.
         languages: a langid step.
+        words: caption-quality.
         match, counts, balance: matching against metadata, its counts, and the balanced selection.
         chosen: the selection on text alone, before the download.
         download: the step whose tars hold the images.
@@ -68,6 +70,7 @@ class Report(Step):
     name: str = "report"
     rows: str = "rows"
     languages: str | None = "lang"
+    words: str | None = "words"
     match: str | None = "match"
     counts: str | None = "counts"
     balance: str | None = "balance"

@@ -5,14 +5,13 @@ What each row is stands in its URL (`/dead/`, `/mismatch/`, `/copy/`, ...), and 
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import math
 import tarfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,12 +20,19 @@ import pyarrow.parquet as pq
 from PIL import Image, ImageDraw
 
 from curation.balance import Balance, MatchCounts
+from curation.caption_quality import CaptionQuality
+from curation.intake import Intake
 from curation.langid import LangId
 from curation.match import Match
+from curation.select import Rule, Select
+from pipeline.executor import LocalExecutor
+from pipeline.plan import Plan
+from pipeline.progress import Progress
 from pipeline.recipe import recipe
 from pipeline.rows import SUCCESS, uid_of, uniform
+from pipeline.run import Run
 from pipeline.stage import Annotate, Stage, annotate_shard
-from pipeline.step import Entry, Outcome, Scope, Step, Task, Work
+from pipeline.step import POOL, Entry, Outcome, Scope, Step, Task, Work
 from pipeline.store import Store
 from workflows.export.step import Export
 from workflows.report.step import Report
@@ -43,7 +49,8 @@ SAYINGS = {
     "zh": "厨房里的木桌上放着一个{}{}的照片",
 }
 COLOURS = ("red", "blue", "green", "yellow", "black")
-THINGS = tuple(f"{word}" for word in "cat dog apple chair lamp bottle clock violin teapot kettle anvil lantern".split())
+_THINGS = "cat dog apple chair lamp bottle clock violin teapot kettle anvil lantern"
+THINGS = tuple(_THINGS.split())
 #: path -> (fault, share of the rows, in percent)
 FAULTS = {"dead": ("dead_link", 4), "mismatch": ("mismatched_caption", 6), "junk": ("junk_caption", 4)}
 FAULTS |= {"moved": ("redirect", 2), "copy": ("exact_duplicate", 3)}
@@ -82,7 +89,9 @@ def write_metadata(folder: Path) -> Path:
     """English concepts by their words, the others by colours and things, as their texts have them; some match nothing."""
     folder.mkdir()
     for language in ("en", "de", "fr", "ru", "ar", "ja", "zh"):
-        (folder / f"{language}.txt").write_text("\n".join([*THINGS, *COLOURS, "table", "kitchen", "unicorn", "zeppelin"]))
+        (folder / f"{language}.txt").write_text(
+            "\n".join([*THINGS, *COLOURS, "table", "kitchen", "unicorn", "zeppelin"])
+        )
     return folder
 
 
@@ -110,23 +119,6 @@ class Rowwise(Stage):
 
 
 @recipe
-class Choose(Rowwise):
-    """Known languages and balanced rows."""
-
-    kind: ClassVar[str] = "test-choose"
-    columns: ClassVar[dict[str, pa.DataType]] = {"keep": pa.bool_(), "reject_reason": pa.string()}
-
-    @property
-    def reads(self) -> tuple[str, ...]:
-        return ("rows.caption", "lang.language", "balance.keep", "balance.reject_reason")
-
-    def one(self, row: dict[str, Any]) -> dict[str, Any]:
-        unknown = row["lang.language"] == "unknown" and "script" not in row["rows.caption"]
-        reason = "language unknown" if unknown else row["balance.reject_reason"]
-        return {"keep": reason is None, "reject_reason": reason}
-
-
-@recipe
 class Paint(Stage):
     """Stands where a download stands: a picture of the URL's colour; /dead/ fails."""
 
@@ -144,7 +136,9 @@ class Paint(Stage):
     def start(self, store: Store, tables: Mapping[str, Entry]) -> Iterator[Work]:
         def work(task: Task, folder: Path) -> Outcome:
             made: dict[str, bytes] = {}
-            outcome = annotate_shard(self, lambda batches: map(lambda b: self._paint(b, made), batches), store, task, folder)
+            outcome = annotate_shard(
+                self, lambda batches: (self._paint(batch, made) for batch in batches), store, task, folder
+            )
             with tarfile.open(folder / "images.tar", "w") as tar:
                 for key, data in made.items():
                     member = tarfile.TarInfo(f"{key}.jpg")
@@ -214,29 +208,6 @@ class Alone(Rowwise):
 
 
 @recipe
-class Pick(Rowwise):
-    """The last word; it sees all rows, whatever became of them before."""
-
-    kind: ClassVar[str] = "test-pick"
-    columns: ClassVar[dict[str, pa.DataType]] = {"keep": pa.bool_(), "reject_reason": pa.string()}
-    least: float = 0.15
-
-    @property
-    def reads(self) -> tuple[str, ...]:
-        return ("clip.clip_score", "unique.keep", "unique.reject_reason")
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        return ()
-
-    def one(self, row: dict[str, Any]) -> dict[str, Any]:
-        score = row["clip.clip_score"]
-        reason = "no clip_score" if score is None else row["unique.reject_reason"]
-        reason = reason or (f"clip_score below {self.least}" if score < self.least else None)
-        return {"keep": reason is None, "reject_reason": reason}
-
-
-@recipe
 class Write(Rowwise):
     """Captions; a few rows loop and fail."""
 
@@ -254,13 +225,23 @@ class Write(Rowwise):
 
     def one(self, row: dict[str, Any]) -> dict[str, Any]:
         _, _, _, _, colour, thing, _ = row["rows.url"].split("/")
-        told = {"model": "painter", "revision": "a" * 64, "prompt_id": "multi", "prompt_hash": "b" * 64, "server": "toy 1"}
+        told = {
+            "model": "painter",
+            "revision": "a" * 64,
+            "prompt_id": "multi",
+            "prompt_hash": "b" * 64,
+            "server": "toy 1",
+        }
         told |= {"prompt_tokens": 300, "completion_tokens": 40, "finish_reason": "stop", "attempts": 1}
         if uniform(3, row["uid"], "loop") < 0.04:
             return told | {"attempts": 3, "error_message": "the caption repeats itself"}
         words = "It stands in the middle of a white page. " * (1 + int(3 * uniform(3, row["uid"], "long")))
         short = f"a {colour} {thing}"
-        return told | {"short": short, "medium": f"{short} on a white page, seen from the front", "long": f"{short}. {words}"}
+        return told | {
+            "short": short,
+            "medium": f"{short} on a white page, seen from the front",
+            "long": f"{short}. {words}",
+        }
 
 
 @recipe
@@ -277,7 +258,10 @@ class Train(Step):
     @contextmanager
     def start(self, store: Store, tables: Mapping[str, Entry]) -> Iterator[Work]:
         def work(task: Task, folder: Path) -> Outcome:
-            lines = [{"step": k, "samples": 64 * k, "loss": 4 * math.exp(-k / 80) + 1, "seconds": k / 9} for k in range(1, 300)]
+            lines = [
+                {"step": k, "samples": 64 * k, "loss": 4 * math.exp(-k / 80) + 1, "seconds": k / 9}
+                for k in range(1, 300)
+            ]
             (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
             (folder / "evaluation.json").write_text(json.dumps({"before": _recall(1), "after": _recall(8)}))
             files = {name: folder / name for name in ("metrics.jsonl", "evaluation.json")}
@@ -294,17 +278,22 @@ def _recall(times: int) -> dict[str, Any]:
 
 def steps(metadata: Path) -> list[Step]:
     """The whole recipe but for the intake and the report."""
-    image = {"only": "chosen"}
+    texts = (
+        Rule(column="words.junk", is_null=True, reason="junk caption"),
+        Rule(column="balance.keep", is_true=True, reason="not balanced"),
+    )
+    pictures = (Rule(column="unique.keep", is_true=True, reason="duplicate"), Rule(column="clip.clip_score", min=0.15))
     return [
         LangId(name="lang", threshold=0.4),
+        CaptionQuality(name="words"),
         Match(name="match", metadata=metadata),
         MatchCounts(name="counts"),
-        Balance(name="balance", t_en=60),
-        Choose(name="chosen"),
-        Paint(name="download", **image),
+        Balance(name="balance", t_en=12),
+        Select(name="chosen", rules=texts),
+        Paint(name="download", only="chosen"),
         Score(name="clip"),
         Alone(name="unique"),
-        Pick(name="select", only="chosen"),
+        Select(name="select", after="chosen", rules=pictures),
         Write(name="captions", only="select"),
         Score(name="clip_short", text="captions.short", middle=0.3),
         Score(name="clip_long", text="captions.long", middle=0.27),
@@ -315,16 +304,47 @@ def steps(metadata: Path) -> list[Step]:
 
 def report(truth: Path, metadata: Path, **changes: Any) -> Report:
     """The report of `steps`."""
-    fields: dict[str, Any] = {"look": None, "caption_scores": {"short": "clip_short", "long": "clip_long"}}
+    fields: dict[str, Any] = {
+        "look": None,
+        "caption_scores": {"short": "clip_short", "long": "clip_long"},
+    }
     return Report(**(fields | {"truth": truth, "metadata": metadata} | changes))
 
 
-def write_truth(path: Path, truth: list[dict[str, Any]]) -> Path:
-    """Keep the truth as the demo does."""
-    pq.write_table(pa.Table.from_pylist(truth), path)
-    return path
+@dataclass(frozen=True)
+class Built:
+    """A pool on which the recipe and its report have been run."""
+
+    plan: Plan
+    rows: list[dict[str, Any]]
+    truth: list[dict[str, Any]]
+    page: str
+    numbers: dict[str, Any]
+
+    @property
+    def entry(self) -> Entry:
+        """The report's part."""
+        return self.plan.parts(self.plan.by_name["report"], POOL)[-1]
 
 
-def digest(path: Path) -> str:
-    """sha256 of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def build(root: Path, count: int, shard_rows: int = 40, **changes: Any) -> Built:
+    """Make a pool of about `count` rows and run everything on it, in this process."""
+    root.mkdir(parents=True, exist_ok=True)
+    rows, truth = make_rows(count)
+    pq.write_table(pa.Table.from_pylist(rows), root / "urls.parquet")
+    pq.write_table(pa.Table.from_pylist(truth), root / "truth.parquet")
+    metadata = write_metadata(root / "metadata")
+    last = report(root / "truth.parquet", metadata, **changes)
+    return finish(
+        root, [Intake(urls=root / "urls.parquet", shard_rows=shard_rows), *steps(metadata), last], rows, truth
+    )
+
+
+def finish(root: Path, recipe_: list[Step], rows: list[dict[str, Any]], truth: list[dict[str, Any]]) -> Built:
+    """Run a recipe that ends in a report."""
+    store = Store(root / "pool")
+    Run(Plan(store, recipe_), LocalExecutor(store), Progress())()
+    plan = Plan(store, recipe_)
+    files = plan.parts(plan.by_name["report"], POOL)[-1].files
+    page, numbers = (store.get(files[name][0]).decode() for name in ("report.html", "report.json"))
+    return Built(plan, rows, truth, page, json.loads(numbers))
