@@ -1,7 +1,7 @@
 """Duplicates: rows whose images are the same bytes, or look the same, grouped over the whole pool.
 
-The process that merges holds all rows with an image: about 250 bytes a row (measured: benchmarks of the tests), so it is meant for
-pools up to some 100 million rows a run.
+The process that merges holds all rows with an image: about 300 bytes and 5 microseconds of one core a row (measured on one and
+on three million random hashes), so 100 million rows want 30 GB and ten minutes.
 """
 
 from __future__ import annotations

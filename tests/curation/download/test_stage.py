@@ -16,6 +16,8 @@ from faulty import FILES, PNG, FaultyServer
 from PIL import Image
 
 from curation.download.stage import Download
+from curation.duplicates import Duplicates, Unique
+from curation.look import ImageQuality
 from curation.select import Rule, Select
 from pipeline.errors import ConfigError
 from pipeline.parts import Members
@@ -176,6 +178,33 @@ def test_a_shard_of_which_nothing_is_wanted_needs_no_process(server: FaultyServe
     assert (part.counts, server.hits) == ({"not_selected": 1}, Counter())
     assert members(pool.store.fetch(part.files["tar"][0])) == {}
     assert pq.read_table(pool.store.fetch(part.files["parquet"][0])).num_rows == 1
+
+
+def test_from_a_list_to_a_selection(server: FaultyServer, make_pool: Any) -> None:
+    """Twins are found across shards, one of each group is kept, and failures carry through to the last reason."""
+    names = ["good.jpg", "good.jpg?mirror", "hop", "big.jpg", "clear.png", "missing", "unique1.jpg", "unique2.jpg"]
+    pool = make_pool(rows(server, names), shard_rows=4)
+    rules = (Rule(column="look.blank", is_false=True, reason="blank"), Rule(column="unique.keep", is_true=True))
+    select = Select(name="select", explain=("download",), rules=rules)
+    steps = [ImageQuality(name="look"), Duplicates(name="twins"), Unique(name="unique"), select]
+    plan = pool.run(download(server), *steps)
+    assert len(plan.shards()) > 1
+    table = pool.columns(plan, "rows", "uid", "url").to_pylist()
+    made = pool.columns(plan, "select", "reject_reason")["reject_reason"].to_pylist()
+    unique = pool.columns(plan, "unique", "reject_reason", "representative").to_pylist()
+    fate = {row["url"].rpartition("/")[2]: reason for row, reason in zip(table, made, strict=True)}
+    # unique1.jpg shows what good.jpg shows, in the same bytes
+    copies = ["good.jpg", "good.jpg?mirror", "hop", "unique1.jpg"]
+    assert Counter(fate.pop(name) for name in copies) == {None: 1, "unique.keep is not true": 3}
+    assert fate == {
+        "missing": "failed at download: http 404",
+        "clear.png": "blank",
+        "big.jpg": None,
+        "unique2.jpg": None,
+    }
+    first = min(row["uid"] for row in table if row["url"].rpartition("/")[2] in copies)
+    assert Counter(row["reject_reason"] for row in unique) == {None: 5, "exact_duplicate": 3}
+    assert {row["representative"] for row in unique} == {None, first}
 
 
 def test_other_formats(server: FaultyServer, make_pool: Any) -> None:
