@@ -1,0 +1,1 @@
+"""What to keep: intake, download, language, matching, balance, scores, duplicates, select."""

@@ -141,8 +141,8 @@ def _colour_distance(one: npt.NDArray[np.uint32], other: npt.NDArray[np.uint32])
 
 def _components(edges: list[Edges], rows: int) -> Labels:
     """A number for each row, equal for rows that edges connect."""
-    from scipy.sparse import coo_array  # type: ignore[import-untyped]
-    from scipy.sparse.csgraph import connected_components  # type: ignore[import-untyped]
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
 
     first, second = (np.concatenate(ends) for ends in zip(*edges, strict=True))
     graph = coo_array((np.ones(len(first), np.int8), (first, second)), shape=(rows, rows))

@@ -85,7 +85,7 @@ class Intake(Step):
                 pq.write_table(table, files[shard_name(shard)], compression="zstd")
                 told, why = account(table)
                 counts.update(told)
-                reasons.update({reason.partition(" (")[0]: n for reason, n in why.items()})
+                reasons.update(why)
         for shard in set(range(shards)) - {int(name) for name in files}:  # a shard that no uid fell into
             files[shard_name(shard)] = folder / f"{shard_name(shard)}.parquet"
             pq.write_table(rows_of_shard(shard, []), files[shard_name(shard)])

@@ -43,7 +43,7 @@ def pair_of(line: Line, source: str) -> Pair:
         "texts": _texts(line.fields),
         "source": _clean(line.fields.get("source")) or source or line.place.rpartition(":")[0],
         "sha256": _clean(line.fields.get("sha256")),
-        "error_message": error and f"{error} ({line.place})",
+        "error_message": error and f"{error}\n{line.place}",  # the first line is countable
     }
 
 

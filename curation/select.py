@@ -166,7 +166,6 @@ def _lost(batch: pa.RecordBatch, steps: tuple[str, ...]) -> pa.Array:
         line = pc.list_element(
             pc.split_pattern(pc.fill_null(batch[f"{step}.error_message"], "no reason given"), "\n"), 0
         )
-        line = pc.replace_substring_regex(line, r" \([^)]*\)$", "")  # the detail in brackets differs from row to row
         failed = pc.binary_join_element_wise(f"failed at {step}", line, ": ")
         found = _first(found, pc.if_else(pc.equal(status, FAILED), failed, _NONE))
         found = _first(found, pc.if_else(pc.equal(status, QUARANTINED), f"quarantined at {step}", _NONE))

@@ -100,14 +100,11 @@ def annotate_shard(stage: Stage, annotate: Annotate, store: Store, task: Task, f
 
 
 def account(table: pa.Table) -> tuple[dict[str, int], dict[str, int]]:
-    """Count the rows of a part by `status`, and those that failed by the first line of their reason."""
-    reasons = Counter((text or "no reason given").splitlines()[0][:120] for text in _failures(table))
+    """Count the rows of a part by `status`, and those that failed or were rejected by the first line of their reason."""
+    failed = table.filter(pc.equal(table["status"], FAILED))["error_message"].to_pylist()
+    rejected = table["reject_reason"].drop_null().to_pylist() if "reject_reason" in table.column_names else []
+    reasons = Counter((text or "no reason given").splitlines()[0][:120] for text in [*failed, *rejected])
     return dict(sorted(Counter(table["status"].to_pylist()).items())), dict(sorted(reasons.items()))
-
-
-def _failures(table: pa.Table) -> list[str | None]:
-    found: list[str | None] = table.filter(pc.equal(table["status"], FAILED))["error_message"].to_pylist()
-    return found
 
 
 def _columns_to_read(stage: Stage) -> list[str]:
