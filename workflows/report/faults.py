@@ -103,7 +103,7 @@ class Faults:
         """The fates of a fault's rows. Of a pair of duplicates one has to go: which one is no matter."""
         found = Counter({fate: n for (name, fate), n in self._fates.items() if name == fault})
         for uid, (name, fate) in self._copies.items():
-            twin = self._originals.get(self._same[uid], Fate(KEPT))
+            twin = self._originals.get(self._same[uid], Fate(GONE))
             if name == fault and fate.how == KEPT and twin.how not in (KEPT, WAITING):
                 caught = twin.reason.endswith(DUPLICATES)
                 found[fate] -= 1

@@ -163,10 +163,18 @@ def retrieval(lines: Sequence[Numbers]) -> Markup | None:
             for shift, (moment, colour) in enumerate((("before", GREY), ("after", BLUE))):
                 _bar(axes, place + 0.36 * (shift - 0.5), line[moment], colour)
             axes.plot([place - 0.42, place + 0.42], [line["chance"]] * 2, color=ORANGE, linewidth=1.6, linestyle="--")
-        names = [f"{line['k']}\n{'image→text' if line['way'].startswith('image') else 'text→image'}" for line in lines]
-        axes.set_xticks(range(len(lines)), names, fontsize=8.5)
+        axes.set_xticks(range(len(lines)), _names(lines))
         axes.set(ylabel="recall", ylim=(0, None))
     return made[0]
+
+
+def _names(lines: Sequence[Numbers]) -> list[str]:
+    """R@k under each pair of bars, and the direction under the middle of its own."""
+    middles = {}
+    for way in dict.fromkeys(line["way"] for line in lines):
+        places = [place for place, line in enumerate(lines) if line["way"] == way]
+        middles[places[len(places) // 2]] = way
+    return [f"{line['k']}\n{middles.get(place, '')}" for place, line in enumerate(lines)]
 
 
 def _bar(axes: Axes, x: float, told: Mapping[str, Any], colour: str) -> None:

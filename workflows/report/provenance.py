@@ -24,6 +24,9 @@ MODELS: Mapping[tuple[str, str, object], tuple[tuple[str, str, str], ...]] = {
         ("multilingual-e5-small (frozen, 4 bit)", "MIT", "text tower of the mini-CLIP"),
         ("mini-CLIP projections", "Apache-2.0, trained by this project", "CLIP score"),
     ),
+    ("caption", "model", "demo"): (
+        ("demonstration captioner", "Apache-2.0, trained by this project", "captions, for demonstration only"),
+    ),
 }
 
 
@@ -56,12 +59,18 @@ def _models(steps: list[Numbers]) -> list[Numbers]:
         model: step["step"]
         for step in steps
         for (kind, name, value), models in MODELS.items()
-        if step["kind"] == kind and step["identity"]["recipe"].get(name) == value
+        if step["kind"] == kind and _told(step["identity"], name) == value
         for model in models
     }
     return [
         {"model": model, "licence": licence, "use": use, "step": step} for (model, licence, use), step in found.items()
     ]
+
+
+def _told(identity: Numbers, name: str) -> object:
+    """A literal of the recipe, or what the step adds to its identity beside them."""
+    recipe = identity["recipe"]
+    return recipe[name] if name in recipe else identity.get(name)
 
 
 def _version(name: str) -> str | None:

@@ -121,4 +121,6 @@ class Scores:
         }
         named = [lang if planted[lang] >= FEWEST else "other" for lang in languages]
         found = by_language(scores, named, mismatched)
+        if len(found) == 2:  # all, and the one group that is all
+            found = {"all": found["all"]}
         return [{"language": name, **asdict(auc)} for name, auc in found.items()]
