@@ -81,7 +81,7 @@ def _gate(role: str, table: pa.Table, *, deciding: bool) -> list[Fate | None]:
     if deciding:
         keep, reasons = table["keep"].to_pylist(), table["reject_reason"].to_pylist()
     return [
-        Fate(LOST, role, first_line(errors[row], role))
+        Fate(LOST, role, first_line(errors[row]))
         if status in (FAILED, QUARANTINED)
         else Fate(REJECTED, role, first_line(reasons[row]))
         if keep[row] is False
@@ -90,8 +90,6 @@ def _gate(role: str, table: pa.Table, *, deciding: bool) -> list[Fate | None]:
     ]
 
 
-def first_line(reason: str | None, role: str = "") -> str:
-    """The part of a reason that rows share, by which they are counted. The intake's ends in the line of the list."""
-    if role == "rows":
-        reason = (reason or "").partition(" (")[0]
+def first_line(reason: str | None) -> str:
+    """The part of a reason that rows share, by which they are counted."""
     return ((reason or "").splitlines() or [""])[0][:LONGEST] or "no reason given"

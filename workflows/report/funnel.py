@@ -36,7 +36,7 @@ class Funnel:
             self._statuses[role][REJECTED if rejected else status] += 1
             if rejected or status in (FAILED, QUARANTINED):
                 why = (REJECTED, reasons[row]) if rejected else (LOST, errors[row])
-                self._reasons[role][why[0], first_line(why[1], role)] += 1
+                self._reasons[role][why[0], first_line(why[1])] += 1
             if view.fates[row].how == KEPT:
                 self._kept_at[role, status] += 1
 

@@ -64,8 +64,7 @@ def test_rows_that_nobody_decided_wait():
 
 def test_reasons_are_cut_to_what_rows_share():
     assert first_line("timeout\nafter 2 s") == "timeout"
-    assert first_line("no URL (list.csv:7)", "rows") == "no URL"
-    assert first_line("not an image (JPEG, PNG)", "download") == "not an image (JPEG, PNG)"
+    assert first_line("not an image (JPEG, PNG)") == "not an image (JPEG, PNG)"
     assert first_line(None) == first_line("") == "no reason given"
 
 
