@@ -36,7 +36,10 @@ from workflows.demo.scenes import compose, subjects
 from workflows.demo.split import fraction
 
 WHITE = (255, 255, 255)
-LENGTHS = {"short": 160, "medium": 480, "long": 1600}  # the bounds of the caption stage
+# Characters of each field, and tokens that even an answer of one token per character keeps within: guidance can only promise
+# valid JSON where the bounds end an answer that loops.
+LENGTHS = {"short": 80, "medium": 160, "long": 240}
+MOST_TOKENS = 512
 MARKS = "<!-- figures: written by workflows.demo.captioner.evaluate -->", "<!-- end of figures -->"
 
 
@@ -111,7 +114,7 @@ def ask(endpoint: Endpoint, exhibit: Exhibit, guided: bool) -> str:
         "model": endpoint.model,
         "messages": load("plain").messages(url, None),
         "temperature": 0,
-        "max_tokens": 192,
+        "max_tokens": MOST_TOKENS,
     }
     if guided:
         schema = json_schema([TextField(name, 1, LENGTHS[name]) for name in FIELDS])
