@@ -19,7 +19,7 @@ from curation.langid import LangId
 from pipeline.errors import ConfigError
 from pipeline.plan import Plan
 from pipeline.step import POOL
-from workflows.report.page import FOLDER, seconds, share, speech
+from workflows.report.page import FOLDER, decimals, seconds, share, speech
 from workflows.report.step import LATER, ROLES, Report
 
 OTHER_ROLES = [*ROLES[1:], *LATER]
@@ -161,4 +161,5 @@ def _luminance(colour: str) -> float:
 def test_numbers_read_well():
     assert [share(1, 3), share(1, 2), share(0, 5), share(1, 0)] == ["33.3\xa0%", "50\xa0%", "0\xa0%", "–"]
     assert [seconds(0.42), seconds(75), seconds(7500)] == ["0.4\xa0s", "1\xa0min\xa015\xa0s", "2\xa0h\xa005\xa0min"]
+    assert [decimals(-0.0004), decimals(-0.25), decimals(None)] == ["0.000", "-0.250", "–"]
     assert speech('en" onload="x') == "" and speech("ja") == ' lang="ja"'
