@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,15 @@ import numpy.typing as npt
 import pyarrow.parquet as pq
 from PIL import Image
 
-from curation.clip.mini.backbones import ImageBackbone, TextBackbone, prepare
+from curation.clip.mini.backbones import CHUNK, ImageBackbone, TextBackbone, prepare
 from curation.images import decode
 from pipeline.rows import uniform
+from workflows.demo.languages import LANGUAGES
 from workflows.demo.scenes import caption, compose, subjects
 
 SEED = 0
 Arrays = dict[str, npt.NDArray[Any]]
-JUDGED = ("en", "de", "fr", "es", "it", "pt", "nl", "pl", "cs", "ru", "uk", "el", "tr", "ar", "hi", "ja", "ko", "zh")
+JUDGED = ("en", *LANGUAGES)
 NAMES, KEYWORDS = 4, 1  #: how many further languages a picture lends its names and keywords from, for training
 TEMPLATES = (
     "a picture of {}", "clip art of {}", "an emoji of {}", "{} on a plain background", "an image showing {}",
@@ -118,11 +120,19 @@ def _art_views(folder: Path, rows: Sequence[dict[str, Any]], grounds: bool) -> I
 
 
 def scene_set(art: Path, split: str, keys: range) -> Set:
-    """Composed scenes of the split's own things; each is a group of its own, since the same thing elsewhere differs."""
+    """Composed scenes of the split's own things; each is a group of its own, since the same thing elsewhere differs.
+
+    A scene of one thing also bears that thing's texts, so that scenes are no English-speaking corner.
+    """
     things = subjects(art, split)
+    spoken = names_of(rows_of(art, split))
     made = [compose(key, things, art.with_name("art")) for key in keys]
-    pairs = [Pair(item, caption(truth), "en", "scene") for item, (_, truth) in enumerate(made)]
-    pairs += [Pair(item, caption(truth, colour=False), "en", "things") for item, (_, truth) in enumerate(made)]
+    pairs = []
+    for item, (_, truth) in enumerate(made):
+        pairs.append(Pair(item, caption(truth), "en", "scene"))
+        pairs.append(Pair(item, caption(truth, colour=False), "en", "things"))
+        if len(truth["uids"]) == 1:
+            pairs += [replace(pair, item=item) for pair in spoken[truth["uids"][0]]]
     return Set(
         views=((item, picture) for item, (picture, _) in enumerate(made)),
         pairs=pairs,
@@ -131,17 +141,27 @@ def scene_set(art: Path, split: str, keys: range) -> Set:
     )
 
 
+def names_of(rows: Sequence[dict[str, Any]]) -> dict[str, list[Pair]]:
+    """By uid the names that `training_pairs` gives a picture in other languages than English."""
+    found: dict[str, list[Pair]] = {row["uid"]: [] for row in rows}
+    for pair in training_pairs(rows):
+        if pair.kind == "name" and pair.lang != "en":
+            found[rows[pair.item]["uid"]].append(pair)
+    return found
+
+
 def compute(given: Set) -> Arrays:
     """The features of a set in the form that `workflows.training.lit` reads, with languages, kinds and sources beside."""
-    backbone, items, found = ImageBackbone(), [], []
-    for item, picture in given.views:
-        items.append(item)
-        found.append(backbone.features([prepare(picture)])[0])
+    items, found = [], []
+    backbone, views = ImageBackbone(), iter(given.views)
+    while some := list(islice(views, CHUNK)):
+        items += [item for item, _ in some]
+        found.append(backbone.features([prepare(picture) for _, picture in some]))
     texts = sorted({pair.text for pair in given.pairs})
     number = {text: place for place, text in enumerate(texts)}
     groups = {group: place for place, group in enumerate(sorted(set(given.groups)))}
     return {
-        "image": np.stack(found),
+        "image": np.concatenate(found),
         "image_item": np.array(items),
         "item_group": np.array([groups[group] for group in given.groups]),
         "item_source": np.array(given.sources),
@@ -166,14 +186,15 @@ def kept(path: Path, make: Callable[[], Set]) -> Arrays:
 
 
 def joined(first: Arrays, second: Arrays) -> Arrays:
-    """Two sets as one."""
+    """Two sets as one, in which a text that both have stands once."""
     shift = {
         "image_item": len(first["item_group"]),
         "link_item": len(first["item_group"]),
         "item_group": int(first["item_group"].max()) + 1,
         "link_text": len(first["text"]),
     }
-    return {
-        name: np.concatenate([first[name], second[name] + shift.get(name, 0) if name in shift else second[name]])
-        for name in second
-    }
+    both = {name: np.concatenate([first[name], second[name] + shift[name]]) for name in shift}
+    both |= {name: np.concatenate([first[name], second[name]]) for name in second.keys() - shift.keys()}
+    both["text"], number = np.unique(both["text"], axis=0, return_inverse=True)
+    both["link_text"] = number[both["link_text"]]
+    return both

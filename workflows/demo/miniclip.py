@@ -23,13 +23,18 @@ from workflows.demo.card import card
 from workflows.demo.judge import judge
 from workflows.training import lit
 
-SCENES = {"model": range(2_000), "evaluation": range(1_000_000, 1_000_400)}
+SCENES, HELD_OUT = 1_000, 400
+FIRST_HELD_OUT = 1_000_000  # scenes are numbered; the pool's own start from 0, of other things
 
 
 def main(
     art: Annotated[Path, typer.Argument(help="art.parquet of the demo's set-up")] = Path("build/demo/art.parquet"),
+    *,
     out: Annotated[Path, typer.Option(help="where the projections and their card go")] = PATH.parent,
     cache: Annotated[Path | None, typer.Option(help="where features are kept; by default beside the art")] = None,
+    scenes: Annotated[int, typer.Option(help="composed scenes to learn from")] = SCENES,
+    held_out: Annotated[int, typer.Option(help="composed scenes to be judged on")] = HELD_OUT,
+    epochs: int = lit.Recipe.epochs,
     threads: int = 1,
 ) -> None:
     """Train the mini-CLIP's projections, judge them on held-out pictures, and write weights and card."""
@@ -37,31 +42,33 @@ def main(
 
     torch.set_num_threads(threads)
     folder = cache or art.with_name("features")
-    training, held_out = training_features(art, folder), held_out_features(art, folder)
-    recipe = lit.Recipe()
+    training, unseen = training_features(art, folder, scenes), held_out_features(art, folder, held_out)
+    recipe = lit.Recipe(epochs=epochs)
     arrays: dict[str, Any] = training
     np.savez(folder / "training.npz", **arrays)
     history: list[dict[str, float]] = []
     lit.train(lit.Features.load(folder / "training.npz"), recipe, history).save(out / PATH.name)
-    figures = {name: judge(given, out / PATH.name) for name, given in held_out.items()}
+    figures = {name: judge(given, out / PATH.name) for name, given in unseen.items()}
     record = {"recipe": asdict(recipe), "training": counts(training), "loss": history[-1]["loss"], "held_out": figures}
     (out / "figures.json").write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
     (out / "MODEL_CARD.md").write_text(card(record))
     typer.echo(f"{out / PATH.name}: {(out / PATH.name).stat().st_size:,} bytes; figures in {out / 'MODEL_CARD.md'}")
 
 
-def training_features(art: Path, folder: Path) -> features.Arrays:
+def training_features(art: Path, folder: Path, scenes: int) -> features.Arrays:
     """Features of the model-training split: all its pictures, plain and on coloured grounds, and composed scenes."""
     rows = features.rows_of(art, "model")
     pictures = features.kept(
         folder / "model.npz",
         lambda: features.art_set(art, rows, features.training_pairs(rows), grounds=True),
     )
-    scenes = features.kept(folder / "scenes_model.npz", lambda: features.scene_set(art, "model", SCENES["model"]))
-    return features.joined(pictures, scenes)
+    composed = features.kept(
+        folder / f"scenes_model_{scenes}.npz", lambda: features.scene_set(art, "model", range(scenes))
+    )
+    return features.joined(pictures, composed)
 
 
-def held_out_features(art: Path, folder: Path) -> dict[str, features.Arrays]:
+def held_out_features(art: Path, folder: Path, scenes: int) -> dict[str, features.Arrays]:
     """Features of the evaluation split, one picture a group, and of scenes of its things."""
     rows = features.one_a_group(features.rows_of(art, "evaluation"))
     return {
@@ -70,8 +77,8 @@ def held_out_features(art: Path, folder: Path) -> dict[str, features.Arrays]:
             lambda: features.art_set(art, rows, features.judged_pairs(rows), grounds=False),
         ),
         "scenes": features.kept(
-            folder / "scenes_evaluation.npz",
-            lambda: features.scene_set(art, "evaluation", SCENES["evaluation"]),
+            folder / f"scenes_evaluation_{scenes}.npz",
+            lambda: features.scene_set(art, "evaluation", range(FIRST_HELD_OUT, FIRST_HELD_OUT + scenes)),
         ),
     }
 

@@ -26,6 +26,7 @@ import typer
 from pipeline.errors import DataError
 
 Array = npt.NDArray[Any]
+CONSTANT = 1e-4
 NEEDED = ("image", "image_item", "text", "link_item", "link_text")
 
 
@@ -34,13 +35,13 @@ class Recipe:
     """How to train. `texts` are the texts drawn for each item at a step; `noise` and `dropout` are applied to features."""
 
     dimension: int = 256
-    epochs: int = 120
+    epochs: int = 40
     batch: int = 1024
     texts: int = 2
-    lr: float = 1e-3
+    lr: float = 2e-3
     weight_decay: float = 0.1
     dropout: float = 0.2
-    noise: float = 0.1
+    noise: float = 0.0
     warmup: float = 0.05
     temperature: float = 0.07
     seed: int = 0
@@ -186,7 +187,7 @@ def train(features: Features, recipe: Recipe, history: list[dict[str, float]] | 
             log_scale.clamp_(max=math.log(100))
         losses.append(loss.item())
         if history is not None and (step + 1) % max(1, len(plan) // recipe.epochs) == 0:
-            history.append({"step": step + 1, "loss": float(np.mean(losses)), "scale": float(log_scale.exp())})
+            history.append({"step": step + 1, "loss": float(np.mean(losses)), "scale": math.exp(log_scale.item())})
             losses.clear()
     return Projections(*_folded(maps[0], image_norm), *_folded(maps[1], text_norm), log_scale.detach().exp().numpy())
 
@@ -194,7 +195,8 @@ def train(features: Features, recipe: Recipe, history: list[dict[str, float]] | 
 def _standardised(values: Array) -> tuple[Any, tuple[Array, Array]]:
     import torch
 
-    mean, deviation = values.mean(0), values.std(0) + 1e-6
+    mean, deviation = values.mean(0), values.std(0)
+    deviation[deviation < CONSTANT] = np.inf  # tells nothing, and would get a huge weight
     return torch.from_numpy(((values - mean) / deviation).astype(np.float32)), (mean, deviation)
 
 
@@ -207,9 +209,11 @@ def _initial(features: int, dimension: int, rng: Any) -> Any:
 def _noisy(values: Any, recipe: Recipe, rng: Any) -> Any:
     import torch
 
-    noise = torch.randn(values.shape, generator=rng) * recipe.noise
-    keep = torch.rand(values.shape, generator=rng) >= recipe.dropout
-    return (values + noise) * keep / (1 - recipe.dropout)
+    if recipe.noise:
+        values = values + torch.randn(values.shape, generator=rng) * recipe.noise
+    if recipe.dropout:
+        values = values * (torch.rand(values.shape, generator=rng) >= recipe.dropout) / (1 - recipe.dropout)
+    return values
 
 
 def _embed(values: Any, weight: Any) -> Any:

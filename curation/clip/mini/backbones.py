@@ -64,10 +64,13 @@ class ImageBackbone:
 
         found = np.empty((len(pixels), IMAGE_FEATURES), np.float32)
         for start in range(0, len(pixels), CHUNK):
-            batch = torch.from_numpy(np.stack(pixels[start : start + CHUNK])).permute(0, 3, 1, 2)
-            batch = (batch.float() - MEAN) / DEVIATION
+            # always as many: with several threads the way sums are split depends on the number of pictures
+            chunk = np.zeros((CHUNK, SIDE, SIDE, 3), np.uint8)
+            given = min(CHUNK, len(pixels) - start)
+            chunk[:given] = pixels[start : start + given]
+            batch = (torch.from_numpy(chunk).permute(0, 3, 1, 2).float() - MEAN) / DEVIATION
             with torch.inference_mode():
-                found[start : start + CHUNK] = torch.cat(list(self._pooled(batch)), 1).numpy()
+                found[start : start + given] = torch.cat(list(self._pooled(batch)), 1)[:given].numpy()
         return found
 
     def _pooled(self, batch: Any) -> Iterator[Any]:

@@ -29,7 +29,7 @@ class Projections:
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 self._arrays = {name: arrays[name].astype(np.float32) for name in ARRAYS}
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, EOFError, ValueError, KeyError) as error:
             raise ConfigError(
                 f"{path} holds no projections of a mini-CLIP: {error}. Make them with python -m workflows.training.lit."
             ) from error

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from clip_rows import batch, run
 
 from curation.clip.score import NO_IMAGE, NO_TEXT, ClipScore
 from curation.clip.towers import open_towers
@@ -13,21 +14,6 @@ from pipeline.recipe import literals
 from pipeline.rows import TEXT
 
 pytestmark = pytest.mark.slow  # torch and open_clip take seconds to import
-
-
-def batch(images: list[bytes | None], texts: list[Any], kind: pa.DataType | None = None) -> pa.RecordBatch:
-    return pa.record_batch(
-        {
-            "uid": pa.array([f"{row:032x}" for row in range(len(images))]),
-            "download.image": pa.array(images, pa.large_binary()),
-            "rows.caption": pa.array(texts, kind or pa.string()),
-        }
-    )
-
-
-def run(stage: ClipScore, *batches: pa.RecordBatch) -> pa.Table:
-    with stage.open({}) as annotate:
-        return pa.Table.from_batches(list(annotate(iter(batches))))
 
 
 @pytest.fixture
