@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -47,17 +47,26 @@ def _writes(step: Step) -> str:
 
 def account(lines: Sequence[Line], console: Console) -> None:
     """Rows in = done + not selected + failed, for every step, with the commonest reasons."""
-    table = Table(title="rows in = done + not selected + failed + others (their input failed)", title_justify="left")
+    table = Table(title="rows in = done + not selected + failed + others", title_justify="left")
     table.add_column("step", no_wrap=True)
     for head in ("rows", "done", "not selected", "failed", "others"):
         table.add_column(head, justify="right", no_wrap=True)
-    table.add_column("most frequent reasons", overflow="fold")
     for line in lines:
         others = line.rows - sum(line.counts.get(status, 0) for status in (SUCCESS, NOT_SELECTED, FAILED))
         numbers = [line.rows, *(line.counts.get(status, 0) for status in (SUCCESS, NOT_SELECTED, FAILED)), others]
-        reasons = sorted(line.reasons.items(), key=lambda item: -item[1])[:3]
-        table.add_row(line.step, *(f"{n:,}" for n in numbers), "; ".join(f"{n} {reason}" for reason, n in reasons))
+        table.add_row(line.step, *(f"{n:,}" for n in numbers))
     console.print(table)
+    for line in lines:
+        if line.reasons:
+            console.print(f"{line.step}: {_most(line.reasons)}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _most(reasons: Mapping[str, int], shown: int = 6) -> str:
+    """The commonest reasons with their counts; the rest as a number."""
+    ordered = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
+    rest = sum(n for _, n in ordered[shown:])
+    told = [f"{n:,} {reason}" for reason, n in ordered[:shown]]
+    return "; ".join([*told, f"{rest:,} for {len(ordered) - shown} other reasons"] if rest else told)
 
 
 def status(of: Plan, console: Console) -> None:

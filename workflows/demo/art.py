@@ -34,6 +34,8 @@ ART = pa.schema(
         ("height", pa.int32()),
     ]
 )
+#: Part of a path -> why such a picture stays out.
+WITHHELD = {"sunwheel": "a symbol that hate groups use"}
 REFUSED = pa.schema([(name, pa.string()) for name in ("path", "source", "reason")])
 
 
@@ -57,6 +59,11 @@ class Picture:
         return {"uid": self.uid, "path": self.path, "source": self.source, "name": self.name, "texts": self.texts}
 
 
+def withheld(path: str) -> str | None:
+    """Why a picture is not shown to everybody who tries a demo, or None."""
+    return next((reason for word, reason in WITHHELD.items() if word in path), None)
+
+
 @dataclass
 class Gallery:
     """Rows so far, what each shares with its like, and what was turned away with the reason."""
@@ -71,7 +78,7 @@ class Gallery:
         marks = picture.marks
         try:
             width, height = png_size(image)
-            reason = refusal(width, height)
+            reason = withheld(picture.path) or refusal(width, height)
             if reason is None:
                 marks = (*marks, f"pixels {pixel_mark(image)}")
         except (ValueError, OSError) as error:
