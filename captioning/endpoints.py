@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -15,6 +16,9 @@ import aiohttp
 from captioning.server import Server, healthy
 from pipeline.errors import ConfigError, MachineError
 
+logger = logging.getLogger(__name__)
+
+HEALTH = 60.0  # seconds that a health check may take: a busy machine is no dead server
 LONGEST_PAUSE = 30.0  # seconds
 SHORT = aiohttp.ClientTimeout(total=10)  # of questions that cost a server nothing
 
@@ -86,7 +90,7 @@ class Own:
         self.load = 0
         self._server, self._session, self._restarts = server, session, restarts
         self._address = Address("")
-        self._in_vain = 0
+        self._in_vain = self._buried = 0
         self._lost: MachineError | None = None
         self._lock = asyncio.Lock()
 
@@ -140,9 +144,16 @@ class Own:
             if address.generation != self._address.generation:
                 return True
             port = int(address.url.rpartition(":")[2])
-            if self._server.alive and fault is not Fault.SILENT and await asyncio.to_thread(healthy, port):
+            if self._server.alive and fault is not Fault.SILENT and await asyncio.to_thread(healthy, port, HEALTH):
                 return False
-            await asyncio.to_thread(self._server.kill)
+            if self._server.starts != self._buried:
+                self._buried = self._server.starts
+                state = fault.value if self._server.alive else "dead"
+                kept = self._server.keep_log()
+                logger.warning(
+                    "The caption server is %s (start %d) and is started again. Its log: %s", state, self._buried, kept
+                )
+                await asyncio.to_thread(self._server.kill)
             return True
 
     def answered(self) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from pipeline.rows import uniform
 
 SEEDS = 2**31  # every server takes a seed of 31 bits
+HOTTEST = 2.0  # servers refuse more
 Scalar = str | int | float | bool
 
 
@@ -29,7 +30,7 @@ class Sampling:
         (seed, uid, number): the same row draws alike whatever was asked before it.
         """
         seed = int(uniform(self.seed, uid, f"caption attempt {number}") * SEEDS)
-        return replace(self, seed=seed, temperature=round(self.temperature + step * (number - 1), 6))
+        return replace(self, seed=seed, temperature=min(HOTTEST, round(self.temperature + step * (number - 1), 6)))
 
 
 @dataclass(frozen=True)

@@ -134,12 +134,16 @@ class Server:
         lines = self.log.read_text("utf-8", "replace").splitlines() if self.log.exists() else []
         return "\n".join(lines[-LOG_LINES:])
 
-    def _advice(self) -> str:
+    def keep_log(self) -> Path:
+        """A copy of its log that outlives it."""
         kept = self.log.with_suffix(".failed.log")
         with contextlib.suppress(OSError):
             kept.write_bytes(self.log.read_bytes())
+        return kept
+
+    def _advice(self) -> str:
         return (
-            f"Read what it says in {kept}, then change `server.args`, `server.max_model_len` or the model, or name a server "
+            f"Read what it says in {self.keep_log()}, then change `server.args`, `server.max_model_len` or the model, or name a server "
             f"that runs in `endpoints`. Its last lines:\n{self.tail()}\n"
         )
 

@@ -38,14 +38,15 @@ def loopback() -> Iterator[Callable[..., Loopback]]:
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a tiny Qwen2-VL-shaped model, named `tiny`."""
-    return build(tmp_path_factory.mktemp("models") / "tiny")
+    return build(tmp_path_factory.mktemp("models") / "tiny", sentences=1)
 
 
 @pytest.fixture(scope="session")
 def live(tiny: Path) -> Iterator[Live]:
     """One caption stage with a real vLLM server of its own, for all tests: starting it takes half a minute."""
-    lengths = Lengths(short=(10, 60), medium=(10, 80), long=(10, 120))
-    stage = Caption(model=str(tiny), prompt="plain", lengths=lengths, server=ServerOptions(max_model_len=768))
+    lengths = Lengths(short=(10, 160), medium=(10, 160), long=(10, 160))
+    options = ServerOptions(max_model_len=1024)
+    stage = Caption(model=str(tiny), prompt="plain", lengths=lengths, max_tokens=500, server=options)
     with stage.open({}) as annotate:
         assert isinstance(annotate, partial)
         captioner = annotate.args[1]
