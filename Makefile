@@ -17,8 +17,6 @@ INSTALL := $(BIN)/uv pip install --quiet
 else
 INSTALL := $(BIN)/python -m pip install --quiet
 endif
-# Images and scores are the same with any number of threads; two cores are not shared well by more.
-export OMP_NUM_THREADS ?= 2
 export NO_ALBUMENTATIONS_UPDATE = 1
 export RAY_USAGE_STATS_ENABLED = 0
 
