@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any, Generic, TypeVar
 
@@ -77,7 +77,7 @@ class Flow(Generic[Batch, Row, Made]):
         self._unfinished = 0
         self._failed: BaseException | None = None
 
-    def __call__(self, batches: Iterator[Batch]) -> Iterator[list[Made]]:
+    def __call__(self, batches: Iterator[Batch]) -> Generator[list[Made], None, None]:
         """What was made of the rows of each batch, in order."""
         held: deque[list[Future[Made]]] = deque()
         source: Iterator[Batch] | None = batches

@@ -13,10 +13,12 @@ SQUEEZED_BYTES = 240
 
 _RUN = re.compile(rf"(.{{2,160}}?)\1{{{REPEATS - 1},}}", re.DOTALL)
 
+_STUTTER = re.compile(r"([^\W\d_]{3,20}?)\1{3,}")  # within one word: "vernvernvernvern"
+
 
 def loops(text: str) -> bool:
     """Whether a phrase repeats back to back, or the text is so repetitive that it compresses like nothing people write."""
-    if any(len(run.group()) >= LOOP_CHARACTERS for run in _RUN.finditer(text)):
+    if _STUTTER.search(text) or any(len(run.group()) >= LOOP_CHARACTERS for run in _RUN.finditer(text)):
         return True
     raw = text.encode("utf-8", "replace")
     return len(raw) >= SQUEEZED_BYTES and len(zlib.compress(raw, 9)) < SQUEEZED * len(raw)

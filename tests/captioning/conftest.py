@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from captioning.flow import Background
 from captioning.server import Server
@@ -17,6 +18,10 @@ from captioning.vllm_command import ServerOptions
 from pipeline.stage import Annotate
 from tests.captioning.loopback import Loopback, serve
 from tests.captioning.tiny_qwen2vl import build
+
+
+settings.register_profile("shared machine", deadline=None)
+settings.load_profile("shared machine")
 
 
 @dataclass

@@ -72,7 +72,7 @@ def test_silence_while_others_are_answered_is_the_rows_reason(loopback: Serve) -
             for _ in range(12):
                 await found.ask(message("quick"))
                 await asyncio.sleep(0.1)
-            return await asyncio.gather(slow, return_exceptions=True)
+            return list(await asyncio.gather(slow, return_exceptions=True))
 
     (refused,) = asyncio.run(session(loopback(decide).url))
     assert isinstance(refused, Refused)

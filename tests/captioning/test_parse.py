@@ -52,6 +52,7 @@ def test_a_cut_answer_is_no_caption_even_if_it_parses() -> None:
         ({"short": "a boat that lies on the grey sand under"}, "cut at its bound: short"),
         ({"short": "a boat that lies on the grey sand there."}, "none"),
         ({"long": "a cat and " * 12}, "repetition loop: long"),
+        ({"short": "a flag of vernvernvernvern"}, "repetition loop: short"),
         ({"long": "I'm sorry, but I can't help with that."}, "refusal: long"),
         ({"long": "A sign that says I'm sorry, we are closed."}, "none"),
         ({"long": "The main subject and what sets it apart from all the others here."}, "copy of the prompt: long"),
