@@ -22,6 +22,7 @@ from workflows.demo import features
 from workflows.demo.card import card
 from workflows.demo.judge import judge
 from workflows.training import lit
+from workflows.training.lit_data import Features
 
 SCENES, HELD_OUT = 1_000, 400
 FIRST_HELD_OUT = 1_000_000  # scenes are numbered; the pool's own start from 0, of other things
@@ -47,7 +48,7 @@ def main(
     arrays: dict[str, Any] = training
     np.savez(folder / "training.npz", **arrays)
     history: list[dict[str, float]] = []
-    lit.train(lit.Features.load(folder / "training.npz"), recipe, history).save(out / PATH.name)
+    lit.train(Features.load(folder / "training.npz"), recipe, history).save(out / PATH.name)
     figures = {name: judge(given, out / PATH.name) for name, given in unseen.items()}
     record = {"recipe": asdict(recipe), "training": counts(training), "loss": history[-1]["loss"], "held_out": figures}
     (out / "figures.json").write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
