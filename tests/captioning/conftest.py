@@ -19,7 +19,6 @@ from pipeline.stage import Annotate
 from tests.captioning.loopback import Loopback, serve
 from tests.captioning.tiny_qwen2vl import build
 
-
 settings.register_profile("shared machine", deadline=None)
 settings.load_profile("shared machine")
 

@@ -1,5 +1,6 @@
-"""Rows per second of the caption stage on a real vLLM server with the tiny model: `python -m tests.captioning.measure ROWS CONCURRENCY...`
+"""Rows per second of the caption stage on a real vLLM server with the tiny model.
 
+Run it as `python -m tests.captioning.measure ROWS CONCURRENCY...`.
 Also tells how long the server takes to start, and what memory its processes hold. A row is one image of 64 x 48 pixels and an
 answer of about 55 tokens; the client shares the cores with the server.
 """
