@@ -42,7 +42,7 @@ def test_every_fault_is_planted(demo: Path) -> None:
 
 def test_our_own_intake_reads_the_list(demo: Path) -> None:
     pairs = [pair_of(line, "") for line in read_list(demo / "urls.parquet", {})]
-    reasons = [pair["error_message"].split(" (")[0] for pair in pairs if pair["error_message"]]
+    reasons = [pair["error_message"].partition("\n")[0].partition(" (")[0] for pair in pairs if pair["error_message"]]
     assert sorted(reasons) == ["no URL", "not a URL", "unsupported scheme ftp"]
     assert len({pair["uid"] for pair in pairs}) == len(pairs) - 3
     several = [pair for pair in pairs if len(pair["texts"]) > 1]
