@@ -44,6 +44,7 @@ class Server:
         handle, name = tempfile.mkstemp(prefix="pairpool-server-", suffix=".log", dir=folder)
         os.close(handle)
         self.log = Path(name)
+        self._scratch = tempfile.TemporaryDirectory(prefix="pairpool-")  # vLLM leaves sockets and stores behind
         self.key = secrets.token_urlsafe(24)
         self.url = ""
         self.starts = self.group = 0
@@ -77,7 +78,7 @@ class Server:
         port = free_port()
         self.url = f"http://{HOST}:{port}"
         argv = [sys.executable, "-I", watchdog.__file__, str(self.log), *self._command(port)]
-        environment = os.environ | self._env | {"VLLM_API_KEY": self.key}
+        environment = os.environ | {"TMPDIR": self._scratch.name} | self._env | {"VLLM_API_KEY": self.key}
         self._process = subprocess.Popen(
             argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, start_new_session=True
         )
@@ -124,9 +125,10 @@ class Server:
         self.stop()
 
     def close(self) -> None:
-        """Stop it for good, give up a start that is under way, and remove its log."""
+        """Stop it for good, give up a start that is under way, and remove its log and its temporary files."""
         self._closing.set()
         self.stop()
+        self._scratch.cleanup()
         self.log.unlink(missing_ok=True)
 
     def tail(self) -> str:

@@ -13,6 +13,7 @@ import os
 import select
 import signal
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -29,7 +30,13 @@ def main() -> None:
     """Serve jobs until stdin ends."""
     channel = os.dup(1)
     os.dup2(2, 1)  # whatever img2dataset prints must not reach the channel
-    runner.preload()
+    with tempfile.TemporaryDirectory(prefix="pairpool-") as scratch:
+        tempfile.tempdir = scratch  # wandb makes folders as it is imported, in every child too
+        runner.preload()
+        _serve(channel)
+
+
+def _serve(channel: int) -> None:
     for line in sys.stdin:
         pid, ended = _fork(Path(line.strip()), channel)
         os.write(channel, b"%d\n" % pid)
