@@ -6,7 +6,8 @@ import fasttext
 import pytest
 
 from curation.langid import LABEL, default_model
-from curation.metadata import CODES, LABELS, OTHER, RELATIVES, MetadataSets, compose, set_of_code
+from curation.languages import CODES, LABELS, OTHER, RELATIVES, set_of_code
+from curation.metadata import MetadataSets, compose
 from pipeline.errors import ConfigError, DataError
 
 
