@@ -47,6 +47,15 @@ def pair_of(line: Line, source: str) -> Pair:
     }
 
 
+def again(pair: Pair, known: Mapping[str, str]) -> Pair:
+    """The pair, or, where the pool has its uid already under a key, a failed one that says so, with a uid of its own."""
+    key = known.get(pair["uid"])
+    if key is None:
+        return pair
+    uid = digest128(f"{key}\0{pair['source']}\0{pair['texts']}")
+    return {**pair, "uid": uid, "error_message": f"the pool has this URL already\n{key}"}
+
+
 def _url_error(url: str | None) -> str | None:
     if not url or not url.strip():
         return "no URL"

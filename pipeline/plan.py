@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from pipeline.errors import ConfigError, UnknownStep
+from pipeline.errors import ConfigError, RecipeChanged, UnknownStep
 from pipeline.ledger import Ledger
 from pipeline.recipe import fingerprint
 from pipeline.reduce import Partial, Reduce
@@ -50,7 +50,8 @@ def expand(steps: Sequence[Step]) -> list[Step]:
 class Plan:
     """The units of a recipe over one pool.
 
-    The first step is the intake: it is pool-wide, is called `rows`, and its one part holds a file for every shard.
+    The first step is the intake: it is pool-wide, is called `rows`, and its parts, one for every list that the pool was given,
+    hold a file for every shard.
     """
 
     def __init__(self, store: Store, steps: Sequence[Step]) -> None:
@@ -83,7 +84,14 @@ class Plan:
     def shards(self) -> Sequence[int]:
         """All shards, once the rows are there."""
         rows = self.done(self.steps[0], POOL)
-        return range(len(rows.parts[-1].files)) if rows else ()
+        return range(sum(len(part.files) for part in rows.parts)) if rows else ()
+
+    def extent(self, step: Step) -> tuple[int, int]:
+        """How many units of a step are done, and how many there are; of the intake, lists."""
+        if step is self.steps[0]:
+            return len(self._of(step).get("pool", ())), len(step.editions)
+        places = self.places(step)
+        return sum(self.done(step, place) is not None for place in places), len(places)
 
     def done(self, step: Step, place: int) -> Done | None:
         """The committed parts of a unit, if it is done."""
@@ -122,6 +130,8 @@ class Plan:
         return self._entries[step.name]
 
     def _resolve(self, step: Step, place: int) -> Done | Task | None:
+        if step is self.steps[0]:
+            return self._source(step)
         inputs = self._inputs(step, place)
         if inputs is None:
             return None
@@ -133,6 +143,27 @@ class Plan:
         shards = (place,) if place != POOL else tuple(sorted({shard for _, shard, _ in _flat(inputs)} - {POOL}))
         parts = {name: {shard: state.parts for shard, state in found.items()} for name, found in inputs.items()}
         return Task(step.name, unit, len(own), basis, shards, parts, own)
+
+    def _source(self, step: Step) -> Done | Task:
+        """The intake: done when every list that the recipe names has its part.
+
+        Raises:
+            RecipeChanged: if the lists that were taken in are not the first ones of the recipe.
+        """
+        own, wanted = self._of(step).get("pool", ()), [_digest([edition]) for edition in step.editions]
+        for k, part in enumerate(own):
+            if part.basis != (wanted[k] if k < len(wanted) else None):
+                taken = part.facts.get("list", "unknown")
+                raise RecipeChanged(
+                    f"{self.store.root} was made of {len(own)} lists, and the config's list {k + 1} of {len(wanted)} is not "
+                    f"the one that was taken in ({taken}). Rows are never taken back: name the lists as before, in their "
+                    "order, and new ones after them, or use another pool folder."
+                )
+        return (
+            Done(own, "pool")
+            if len(own) == len(wanted)
+            else Task(step.name, "pool", len(own), wanted[len(own)], (), {}, own)
+        )
 
     def _inputs(self, step: Step, place: int) -> dict[str, dict[int, Done]] | None:
         """Every input unit that this one reads, or None if one is not done."""
@@ -157,7 +188,8 @@ class Plan:
         rows = self.done(source, POOL)
         if rows is None:
             return None
-        return Done((replace(rows.parts[-1], files={"parquet": rows.parts[-1].files[shard_name(place)]}),), rows.unit)
+        part = next(part for part in rows.parts if shard_name(place) in part.files)
+        return Done((replace(part, files={"parquet": part.files[shard_name(place)]}),), rows.unit)
 
     def _unit(self, step: Step, place: int, inputs: Mapping[str, Mapping[int, Done]], basis: str) -> str:
         """A unit's name: its shard, and the digest of whatever makes all of it new when that changes."""

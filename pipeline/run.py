@@ -53,10 +53,10 @@ class Run:
     def _survey(self, steps: list[Step]) -> None:
         """Queue every unit of `steps` that is ready, and tell the progress what stands."""
         for step in steps:
-            places = self.plan.places(step)
-            self._left[step.name] = sum(self.plan.done(step, place) is None for place in places)
-            self.progress.stands(step.name, len(places) - self._left[step.name], len(places))
-            for place in places:
+            done, total = self.plan.extent(step)
+            self._left[step.name] = total - done
+            self.progress.stands(step.name, done, total)
+            for place in self.plan.places(step):
                 self._queue(step, place)
 
     def _queue(self, step: Step, place: int) -> None:
@@ -101,7 +101,9 @@ class Run:
         if self._left[step.name] <= 0:
             self.executor.retire(step)
         if step is self.plan.steps[0]:
-            self._survey([other for other in self._steps() if other is not step])
+            self._queue(step, POOL)  # the next list, if there is one
+            if self.plan.done(step, POOL):
+                self._survey([other for other in self._steps() if other is not step])
             return
         for other in self._steps():
             if step.name in (*other.inputs, other.only):

@@ -107,6 +107,11 @@ class Step:
         raise NotImplementedError(f"{type(self).__name__} does not say what it reads")
 
     @property
+    def editions(self) -> tuple[str, ...]:
+        """What the first step takes in, one part each, oldest first: a digest of every list. A pool grows by one more."""
+        return ("",)
+
+    @property
     def supplements(self) -> bool:
         """Whether a wider input adds a part for the new rows only (True), or a new unit is made of all (False)."""
         return False

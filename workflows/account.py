@@ -43,7 +43,7 @@ def _line(plan: Plan, step: Step) -> Line:
     for state in states:
         told = _merged(step, state.parts)
         counts.update(told)
-        rows += state.parts[0].rows
+        rows += sum(told.values())
         for part in state.parts:
             reasons.update(part.reasons)
     return Line(step.name, step.kind, len(states), len(places), rows, dict(counts), dict(reasons))
@@ -52,6 +52,8 @@ def _line(plan: Plan, step: Step) -> Line:
 def _merged(step: Step, parts: tuple[Entry, ...]) -> Mapping[str, int]:
     """The statuses of a unit: every supplement turns rows that were not reached before into done or failed ones."""
     counts = Counter(parts[0].counts)
+    if not step.inputs:  # the intake: every part is a list of its own
+        return sum((Counter(part.counts) for part in parts), Counter())
     for part in parts[1:] if isinstance(step, Stage) else ():
         for status in (SUCCESS, FAILED):
             counts[status] += part.counts.get(status, 0)
