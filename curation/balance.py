@@ -15,68 +15,21 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from curation.chances import any_of, counts_by_set, row_misses, text_misses
+from curation.chances import Misses, any_of, row_misses
+from curation.counts import MatchCounts, counts_by_set
+from curation.draws import uniforms
 from curation.texts import Flat, flatten, flatten_texts
-from curation.thresholds import Counts, Probabilities, entry_probabilities, language_thresholds, p_to_t
+from curation.thresholds import Counts, Probabilities, language_thresholds, p_to_t
 from pipeline.errors import ConfigError, ContractError, DataError
 from pipeline.recipe import execution, recipe
-from pipeline.reduce import Reduce
-from pipeline.rows import uniform
 from pipeline.stage import Annotate, Stage
 
-COUNTS = pa.schema([pa.field("metadata", pa.string()), pa.field("entry", pa.int32()), pa.field("count", pa.int64())])
-KEY = ["metadata", "entry"]
-MERGE_ROWS = 4_000_000  # of partial counts held before they are merged
 PURPOSE = "balance"  # not the step's name: two thresholds over one pool then nest
 NO_MATCH, BALANCED_OUT = "no_match", "balanced_out"
+REASONS = pa.array([NO_MATCH, BALANCED_OUT])
 
-
-@recipe
-class MatchCounts(Reduce):
-    """How many texts match each entry: a table of `metadata`, `entry`, `count`, sorted; entries without a match are left out.
-
-    Attributes:
-        metadata: the set of each text.
-        entries: the ids in it that the text contains, each once.
-    """
-
-    kind: ClassVar[str] = "match-counts"
-
-    metadata: str = "match.metadata"
-    entries: str = "match.entries"
-
-    @property
-    def reads(self) -> tuple[str, ...]:
-        """The matches."""
-        return (self.metadata, self.entries)
-
-    def partial(self, rows: pa.Table) -> pa.Table:
-        """The counts of one shard; rows that failed count nothing."""
-        names = flatten(rows[self.metadata].combine_chunks()).values
-        entries = flatten(rows[self.entries].combine_chunks()).values
-        matches = pa.table({"metadata": names.take(pc.list_parent_indices(entries)), "entry": entries.flatten()})
-        return _sorted(matches.group_by(KEY).aggregate([([], "count_all")]))
-
-    def combine(self, partials: Iterator[pa.Table]) -> pa.Table:
-        """The sums over all shards."""
-        held = [COUNTS.empty_table()]
-        for partial in partials:
-            held.append(partial)
-            if sum(table.num_rows for table in held[1:]) > MERGE_ROWS:
-                held = [_sum(held)]
-        return _sum(held)
-
-
-def _sum(tables: list[pa.Table]) -> pa.Table:
-    return _sorted(pa.concat_tables(tables).group_by(KEY).aggregate([("count", "sum")]))
-
-
-def _sorted(grouped: pa.Table) -> pa.Table:
-    """The grouped counts in the order of their key, which grouping does not promise."""
-    table = grouped.select([*KEY, grouped.column_names[-1]]).rename_columns(COUNTS.names)
-    return table.sort_by([(name, "ascending") for name in KEY]).cast(COUNTS)
+__all__ = ["Balance", "MatchCounts"]
 
 
 @recipe
@@ -106,7 +59,7 @@ class Balance(Stage):
     tail: float | None = None
     english: str = "en"
     seed: int = 0
-    batch_rows: int = execution(default=4096)
+    batch_rows: int = execution(default=65536)
 
     def __post_init__(self) -> None:
         """Refuse thresholds that contradict each other.
@@ -164,42 +117,42 @@ class Balance(Stage):
     def open(self, tables: Mapping[str, pa.Table]) -> Iterator[Annotate]:
         """Turn the counts into the chances of the entries."""
         counts = counts_by_set(tables[self.counts])
-        limits = self.thresholds(counts)
-        chances = {name: entry_probabilities(limits[name], found) for name, found in counts.items()}
+        misses = Misses.of(counts, self.thresholds(counts))
 
         def annotate(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             for batch in batches:
-                yield self._batch(batch, chances)
+                yield self._batch(batch, misses)
 
         yield annotate
 
-    def _batch(self, batch: pa.RecordBatch, chances: Mapping[str, Probabilities]) -> pa.RecordBatch:
+    def _batch(self, batch: pa.RecordBatch, of_entries: Misses) -> pa.RecordBatch:
         texts = flatten_texts(batch[self.texts])
         names, entries = flatten(batch[self.metadata]), flatten(batch[self.entries])
         self._check(texts, names, entries)
         found = flatten(entries.values)
-        misses = text_misses(names.values, found, chances)
+        misses = of_entries.of_texts(names.values, found)
         kept = self._draw(batch["uid"], texts, 1 - misses)
-        row = row_misses(texts, misses)
         keep = any_of(kept, texts.offsets)
-        reason = np.where(any_of(found.lengths > 0, texts.offsets), BALANCED_OUT, NO_MATCH)
+        reason = pa.array(any_of(found.lengths > 0, texts.offsets).astype(np.int8), mask=keep)
         return pa.record_batch(
             [
-                pa.array((1 - row).astype(np.float32)),
+                pa.array((1 - row_misses(texts, misses)).astype(np.float32)),
                 texts.nest(pa.array((1 - misses).astype(np.float32))),
                 texts.nest(pa.array(kept)),
                 pa.array(keep),
-                pa.array(reason, pa.string(), mask=keep),
+                REASONS.take(reason),
             ],
             self.writes,
         )
 
     def _draw(self, uids: pa.Array, texts: Flat, chances: Probabilities) -> npt.NDArray[np.bool_]:
         """Whether each text's own number lies below its chance; a sure thing needs no number."""
-        owners = np.repeat(uids.to_numpy(zero_copy_only=False), texts.lengths)
-        drawn = zip(chances.tolist(), owners, texts.values.to_pylist(), strict=True)
-        kept = [p >= 1 or (p > 0 and uniform(self.seed, uid, PURPOSE, text) < p) for p, uid, text in drawn]
-        return np.array(kept, dtype=bool)
+        kept = chances >= 1
+        open_ = np.flatnonzero((chances > 0) & ~kept)
+        rows = np.searchsorted(texts.offsets, open_, side="right") - 1
+        drawn = uniforms(self.seed, PURPOSE, uids.take(pa.array(rows)), texts.values.take(pa.array(open_)))
+        kept[open_] = drawn < chances[open_]
+        return kept
 
     def _check(self, texts: Flat, *others: Flat) -> None:
         if not all(np.array_equal(texts.offsets, other.offsets) for other in others):

@@ -3,66 +3,85 @@
 Misses (prod(1 - p)) rather than chances are passed on: they multiply.
 """
 
-from collections.abc import Mapping, Sequence
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from curation.texts import Flat, Offsets
-from curation.thresholds import Counts, Probabilities
+from curation.thresholds import Counts, Probabilities, entry_probabilities
 from pipeline.errors import ContractError
 
 
-def counts_by_set(table: pa.Table) -> dict[str, Counts]:
-    """A table of match-counts as one dense array a set, indexed by entry; entries that it lacks have 0."""
-    found: dict[str, Counts] = {}
-    for name in table["metadata"].unique().to_pylist():
-        rows = table.filter(pc.equal(table["metadata"], name))
-        entries = rows["entry"].to_numpy()
-        found[name] = np.zeros(entries.max() + 1, dtype=np.int64)
-        found[name][entries] = rows["count"].to_numpy()
-    return found
+@dataclass(frozen=True)
+class Misses:
+    """1 - p of every entry of every set, laid one set behind the other.
 
-
-def text_misses(names: pa.StringArray, entries: Flat, chances: Mapping[str, Probabilities]) -> Probabilities:
-    """The chance of each of n texts that none of its entries keeps it; 1 for a text without an entry.
-
-    Args:
-        names: the metadata set of each text.
-        entries: the ids that each text contains.
-        chances: set -> p of each of its entries.
-
-    Raises:
-        ContractError: for an entry that was never counted.
+    Attributes:
+        places: set -> its place in the two arrays.
+        starts: where each set begins in `table`; one more for a set that is not known.
+        sizes: how many entries each set has; 0 for one that is not known.
+        table: 1 - p; NaN for an entry that no text was counted for.
     """
-    sets = names.dictionary_encode()
-    tables = [chances.get(name, np.empty(0)) for name in sets.dictionary.to_pylist()]
-    table, starts, sizes = _one_behind_the_other(tables)
-    owner = np.repeat(sets.indices.to_numpy(), entries.lengths)
-    ids = entries.values.to_numpy()
-    if (ids >= sizes[owner]).any():
-        raise ContractError("Texts match entries that the counts do not have. Count the matches that are balanced.")
-    return products(1 - table[starts[owner] + ids], entries.offsets)
 
+    places: Mapping[str, int]
+    starts: Counts
+    sizes: Counts
+    table: Probabilities
 
-def _one_behind_the_other(tables: Sequence[Probabilities]) -> tuple[Probabilities, Counts, Counts]:
-    sizes = np.array([len(table) for table in tables], dtype=np.int64)
-    return np.concatenate([*tables, np.empty(0)]), np.cumsum(sizes) - sizes, sizes
+    @classmethod
+    def of(cls, counts: Mapping[str, Counts], thresholds: Mapping[str, int]) -> Misses:
+        """From the counts and the threshold of each set."""
+        tables = [
+            np.where(found > 0, 1 - entry_probabilities(thresholds[name], found), np.nan)
+            for name, found in counts.items()
+        ]
+        sizes = np.array([*map(len, tables), 0], dtype=np.int64)
+        places = {name: place for place, name in enumerate(counts)}
+        return cls(places, np.cumsum(sizes) - sizes, sizes, np.concatenate([*tables, np.empty(0)]))
+
+    def of_texts(self, names: pa.StringArray, entries: Flat) -> Probabilities:
+        """The chance of each of n texts that none of its entries keeps it; 1 for a text without an entry.
+
+        Args:
+            names: the metadata set of each text.
+            entries: the ids that each text contains.
+
+        Raises:
+            ContractError: for an entry that was never counted.
+        """
+        sets = names.dictionary_encode()
+        known = np.array([self.places.get(name, -1) for name in sets.dictionary.to_pylist()], dtype=np.int64)
+        owner = np.repeat(known[sets.indices.to_numpy()], entries.lengths)
+        ids = entries.values.to_numpy()
+        counted = ids < self.sizes[owner]
+        misses = self.table[self.starts[owner] + ids] if counted.all() else np.full(1, np.nan)
+        if np.isnan(misses).any():
+            raise ContractError("Texts match entries that the counts do not have. Count the matches that are balanced.")
+        return products(misses, entries.offsets)
 
 
 def row_misses(texts: Flat, misses: Probabilities) -> Probabilities:
-    """The chance of each row that none of its texts is kept. Equal texts of a row share one draw, so they count once."""
+    """The chance of each row that none of its texts is kept. Equal texts of a row share one draw, so only the likeliest counts."""
     once = misses.copy()
-    for row in np.flatnonzero(texts.lengths > 1):
-        start, stop = texts.offsets[row : row + 2]
-        seen: set[str] = set()
-        for place, text in enumerate(texts.values.slice(start, stop - start).to_pylist(), start):
-            if text in seen:
-                once[place] = 1
-            seen.add(text)
+    once[_repeats(texts, misses)] = 1
     return products(once, texts.offsets)
+
+
+def _repeats(texts: Flat, misses: Probabilities) -> npt.NDArray[np.int64]:
+    """The places of texts that stand in their row more than once, but for the one of each that is missed the least."""
+    several = texts.lengths > 1
+    places = np.flatnonzero(np.repeat(several, texts.lengths))
+    rows = np.repeat(np.flatnonzero(several), texts.lengths[several])
+    codes = texts.values.take(pa.array(places)).dictionary_encode().indices.to_numpy()
+    key = rows << 32 | codes
+    order = np.lexsort((misses[places], key))
+    again: npt.NDArray[np.int64] = places[order][1:][key[order][1:] == key[order][:-1]]
+    return again
 
 
 def products(factors: Probabilities, offsets: Offsets) -> Probabilities:

@@ -6,7 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from curation.balance import COUNTS, Balance, MatchCounts
+from curation.balance import Balance, MatchCounts
+from curation.counts import COUNTS
 from pipeline.errors import ConfigError, ContractError, DataError
 from pipeline.rows import TEXT
 

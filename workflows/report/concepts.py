@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from curation.balance import COUNTS, Balance, MatchCounts
-from curation.chances import counts_by_set
+from curation.balance import Balance
+from curation.counts import COUNTS, MatchCounts, counts_by_set
 from curation.metadata import MetadataSets
 from curation.texts import flatten
 from pipeline.parts import read_table
