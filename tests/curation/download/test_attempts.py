@@ -83,7 +83,7 @@ def reasons(found: Found) -> dict[int, str]:
 def test_a_killed_process_costs_at_most_the_row_that_it_was_decoding(
     nursery: Nursery, server: FaultyServer, tmp_path: Path
 ) -> None:
-    names = ["missing", *(f"unique{k}.jpg" for k in range(150))]
+    names = ["missing", *(f"unique{k}.jpg" for k in range(500))]  # far more than are done while the killer looks for it
     killer = when_written(tmp_path / "attempt0", 200, lambda pid: os.kill(pid, signal.SIGKILL))
     found = download_rows(nursery, job(server, tmp_path), rows(server, names), 60, 300)
     killer.join()
