@@ -23,7 +23,7 @@ class Train(Step):
     """Trains on every shard of one export.
 
     Its rows are the samples of the export: `success` those that were shown, `failed` those that could not be read,
-    `not_selected` those that a short training did not come to.
+    `not_selected` those that a short training did not come to, or that balancing as it goes left out at every visit.
 
     Attributes:
         shards: the export.
@@ -68,6 +68,8 @@ class Train(Step):
         failed = len(done.faults)
         counts = {SUCCESS: done.visited - failed, FAILED: failed, NOT_SELECTED: done.samples - done.visited}
         facts = {"steps": done.steps, "samples_seen": done.fields.total(), "texts": dict(sorted(done.fields.items()))}
+        if self.config.online:
+            facts["skipped"] = done.skipped
         return Outcome(
             done.files | {CURVES: curves},
             done.samples,

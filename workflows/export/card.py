@@ -53,6 +53,7 @@ def card(path: Path, step: Export, account: Account) -> Path:
     """Write the card of an export, without dates: the same export gives the same card."""
     fields = [f"| `{name}` | {ref} | {account.empty[name]} |" for name, ref in sorted(step.texts.items())]
     fields += [f"| `{name}` | {ref} | |" for name, ref in sorted(step.columns.items())]
+    fields += [f"| `{name}` | a list, of {ref} | |" for name, ref in sorted(step.lists.items())]
     failed = [f"| failed: {reason} | {count} |\n" for reason, count in sorted(account.failures.items())]
     text = CARD.format(
         title=step.title,

@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curation.texts import flatten
 from pipeline.errors import ContractError
 from pipeline.parts import Members, read_shard
 from pipeline.rows import uniform
 from pipeline.step import Task
 from pipeline.store import Store
-from workflows.export.sample import Field
+from workflows.export.sample import Field, Value
 
 MISSING_TEXT, MISSING_NUMBER = "", -1  #: what stands for null: JSON of fixed types has none, and NaN is not JSON
 
@@ -27,6 +29,7 @@ class Gatherer:
         images: the step whose tars hold the images.
         selection: the step whose `keep` says which rows.
         refs: the further columns to read.
+        lists: those that hold a list a row.
         seed: of the order.
     """
 
@@ -34,6 +37,7 @@ class Gatherer:
     images: str
     selection: str
     refs: tuple[str, ...]
+    lists: tuple[str, ...]
     seed: int
 
     def windows(self, task: Task, shards: int) -> Iterator[tuple[int, list[Row]]]:
@@ -52,11 +56,12 @@ class Gatherer:
         return rows, kept
 
     def _columns(self) -> tuple[str, ...]:
-        return ("rows.uid", "rows.key", f"{self.selection}.keep", *self.refs)
+        return ("rows.uid", "rows.key", f"{self.selection}.keep", *self.refs, *self.lists)
 
     def _kept(self, table: pa.Table, images: Members) -> Iterator[Row]:
         kept = table.filter(pc.fill_null(table[f"{self.selection}.keep"], False))
-        columns = {ref: plain(kept[ref], ref) for ref in self.refs}
+        columns: dict[str, Sequence[Value]] = {ref: plain(kept[ref], ref) for ref in self.refs}
+        columns |= {ref: plain_lists(kept[ref], ref) for ref in self.lists}
         keys = zip(kept["rows.uid"].to_pylist(), kept["rows.key"].to_pylist(), strict=True)
         for place, (uid, key) in enumerate(keys):
             yield Row(uid, key, {ref: values[place] for ref, values in columns.items()}, images)
@@ -68,7 +73,7 @@ class Row:
 
     uid: str
     key: str
-    columns: dict[str, Field]
+    columns: dict[str, Value]
     images: Members
 
 
@@ -88,6 +93,21 @@ def plain(column: pa.ChunkedArray, ref: str) -> Sequence[Field]:
     if pa.types.is_integer(kind) and not pa.types.is_uint64(kind):
         return _filled(column, MISSING_NUMBER)
     raise ContractError(f"{ref} is of type {kind}. An export writes texts, numbers and booleans: name another column.")
+
+
+def plain_lists(column: pa.ChunkedArray, ref: str) -> Sequence[Sequence[Field]]:
+    """A column about texts as one JSON list a row: of the texts themselves, or of what is said of each. A null is an empty list.
+
+    Raises:
+        ContractError: for a column without lists, and as `plain` of what they hold.
+    """
+    if not (pa.types.is_list(column.type) or pa.types.is_large_list(column.type)):
+        raise ContractError(f"{ref} is of type {column.type}. `lists` takes columns about texts: move it to `columns`.")
+    values, offsets = flatten(column.combine_chunks())
+    if pa.types.is_struct(values.type):
+        values = pc.struct_field(values, "text")
+    held = plain(pa.chunked_array([values]), ref)
+    return [held[start:stop] for start, stop in pairwise(offsets.tolist())]
 
 
 def _filled(column: pa.ChunkedArray, missing: Field) -> Sequence[Field]:

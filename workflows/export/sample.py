@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,6 +12,7 @@ from pipeline.errors import ContractError
 
 Suffix = Literal["jpg", "png", "webp"]
 Field = str | int | float | bool
+Value = Field | Sequence[Field]
 KEY = re.compile(r"[A-Za-z0-9_-]+")
 FIELD = re.compile(r"[a-z][a-z0-9_]*")
 MAGIC: Mapping[Suffix, re.Pattern[bytes]] = {
@@ -35,7 +36,7 @@ class Sample:
     key: str
     image: bytes
     text: str
-    fields: Mapping[str, Field]
+    fields: Mapping[str, Value]
 
 
 def members(sample: Sample, suffix: Suffix) -> list[tuple[str, bytes]]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import field
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from pipeline.errors import ConfigError, DataError
 from pipeline.parts import ColumnRef
@@ -16,7 +16,7 @@ from pipeline.store import Store
 from workflows.export.account import Account
 from workflows.export.card import card
 from workflows.export.gather import Gatherer, Row
-from workflows.export.sample import FIELD, Sample, Suffix, fault
+from workflows.export.sample import FIELD, Field, Sample, Suffix, fault
 from workflows.export.writer import ShardWriter, writing
 
 OWN = ("uid", "key")  #: json fields that every sample has
@@ -32,6 +32,8 @@ class Export(Step):
         texts: caption fields of the json, each from a column: `caption_short: captions.short`. Where a row lacks one it is "".
         default: the txt member is the first of these fields that is not empty.
         columns: further json fields, each from a column: `clip_score: clip.clip_score`.
+        lists: json fields that hold one value for each text of the row, each from a column about texts. With
+            `texts: rows.texts` and `probabilities: balance.text_probabilities` a trainer can balance as it goes.
         suffix: of the image members; a row whose stored image is of another format fails, with that reason.
         shard_samples: samples a shard.
         window: how many shards of the pool are shuffled together.
@@ -47,6 +49,7 @@ class Export(Step):
     texts: Mapping[str, str] = field(default_factory=lambda: {"caption_alt": "rows.caption"})
     default: tuple[str, ...] = ("caption_alt",)
     columns: Mapping[str, str] = field(default_factory=lambda: {"url": "rows.url"})
+    lists: Mapping[str, str] = field(default_factory=dict)
     suffix: Suffix = "jpg"
     shard_samples: int = 10_000
     window: int = 16
@@ -54,12 +57,12 @@ class Export(Step):
     title: str = "Image-text pairs"
 
     def __post_init__(self) -> None:
-        names = [*OWN, *self.texts, *self.columns]
+        names = [*OWN, *self.texts, *self.columns, *self.lists]
         wrong = [name for name in names if names.count(name) > 1 or not FIELD.fullmatch(name)]
         if wrong:
             raise ConfigError(
                 f"Export {self.name!r} cannot name a json field {wrong[0]!r}: names are a-z 0-9 _, each used once, and not "
-                f"{' or '.join(OWN)}. Rename it in `texts` or `columns`."
+                f"{' or '.join(OWN)}. Rename it in `texts`, `columns` or `lists`."
             )
         strange = [name for name in self.default if name not in self.texts]
         if strange or not self.default:
@@ -73,7 +76,7 @@ class Export(Step):
     @property
     def inputs(self) -> tuple[str, ...]:
         """The rows, the selection, the images and every column that is written."""
-        steps = (ColumnRef.parse(ref).step for ref in self._refs())
+        steps = (ColumnRef.parse(ref).step for ref in (*self._refs(), *self.lists.values()))
         return tuple(dict.fromkeys(["rows", self.selection, self.images, *steps]))
 
     @property
@@ -99,7 +102,7 @@ class Export(Step):
         Raises:
             DataError: if not one row can be written: an export without shards would only surprise its reader.
         """
-        gatherer = Gatherer(store, self.images, self.selection, self._refs(), self.seed)
+        gatherer = Gatherer(store, self.images, self.selection, self._refs(), tuple(self.lists.values()), self.seed)
         with writing(folder, self.suffix, self.shard_samples) as writer:
             account = Account()
             for rows, kept in gatherer.windows(task, self.window):
@@ -134,7 +137,10 @@ class Export(Step):
         if text is None:
             return f"no text in {', '.join(self.default)}"
         further = {name: row.columns[ref] for name, ref in sorted(self.columns.items())}
-        return Sample(row.key, image, text, {"uid": row.uid, "key": row.key, **texts, **further})
+        lists = {name: row.columns[ref] for name, ref in sorted(self.lists.items())}
+        if len({len(cast(Sequence[Field], held)) for held in lists.values()}) > 1:
+            return f"{', '.join(lists)} are not about the same texts"
+        return Sample(row.key, image, text, {"uid": row.uid, "key": row.key, **texts, **further, **lists})
 
     def _nothing(self, account: Account) -> str:
         reasons = "; ".join(f"{reason}: {rows}" for reason, rows in account.failures.most_common(3))

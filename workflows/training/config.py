@@ -20,6 +20,9 @@ class TrainConfig:
         loss: `clip` (softmax over the batch, Radford et al. 2021) or `siglip` (sigmoid of pairs, Zhai et al. 2023).
         captions: weight of each text of a sample: `txt`, or a top-level string of its json such as caption_short.
             A field of weight 0 is read only where the one that was drawn is empty.
+        online: `probability` balances as it goes (MetaCLIP v1.2): each visit draws one of the sample's `texts`, which takes the
+            place of its txt, and is skipped unless its entry in `probabilities` is above the visit's own number. A sample
+            without these lists needs a `probability` of its txt. The export's `lists` and `columns` write them.
         batch: samples a step.
         steps: how many; with `seconds`, whichever ends first. The learning rate follows the nearer end.
         seconds: of training. A training that a clock ends is not reproducible.
@@ -37,6 +40,7 @@ class TrainConfig:
     architecture: Mapping[str, Any] | None = None
     loss: Literal["clip", "siglip"] = "clip"
     captions: Mapping[str, float] = field(default_factory=lambda: {"txt": 1.0})
+    online: Literal["probability"] | None = None
     batch: int = 128
     steps: int = 1000
     seconds: float | None = None

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,9 +12,11 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
+from workflows.training.batch import Batch, Visit
 from workflows.training.captions import choose
 from workflows.training.config import TrainConfig
 from workflows.training.images import Pixels, centre, decode, random_crop
+from workflows.training.online import drawn, refill
 from workflows.training.order import Position, batches
 from workflows.training.shards import Raw, Shards, Unreadable
 
@@ -28,30 +30,11 @@ Tokenizer = Callable[[list[str]], torch.Tensor]
 
 @dataclass(frozen=True)
 class Item:
-    """One visit of one sample. `reason` says why it has no pixels."""
+    """One visit of one sample: with pixels and a text if it is shown."""
 
-    position: Position
+    visit: Visit
     pixels: Pixels | None = None
-    field: str = ""
     text: str = ""
-    reason: str = ""
-
-
-@dataclass(frozen=True)
-class Batch:
-    """What the trainer eats.
-
-    Attributes:
-        images: uint8, samples x 3 x size x size.
-        tokens: int64, samples x context length.
-        fields: which text each sample showed -> samples.
-        faults: (position, reason) of the samples that are missing.
-    """
-
-    images: torch.Tensor
-    tokens: torch.Tensor
-    fields: Counter[str]
-    faults: Sequence[tuple[Position, str]]
 
 
 @dataclass
@@ -66,26 +49,37 @@ class Samples(Base):
 
     def __getitem__(self, position: Position) -> Item:
         try:
-            raw, image = self._decoded(position)
+            raw, image = self._raw(position)
             uid = raw.texts.get("uid", raw.key)
-            name, text = choose(raw.texts, self.config.captions, self.config.seed, position.epoch, uid)
+            texts = self._texts(raw, position.epoch, uid)
+            if texts is None:
+                return Item(Visit(position))
+            name, text = choose(texts, self.config.captions, self.config.seed, position.epoch, uid)
             key = (self.config.seed, "crop", position.epoch, uid)
-            return Item(position, random_crop(image, self.size, self.config.crop, key), name, text)
+            pixels = random_crop(image or self._decoded(position, raw), self.size, self.config.crop, key)
+            return Item(Visit(position, name), pixels, text)
         except Unreadable as reason:
-            return Item(position, reason=str(reason))
+            return Item(Visit(position, reason=str(reason)))
 
-    def _decoded(self, position: Position) -> tuple[Raw, Image.Image]:
-        """The picture, no larger than the crop can use, from the cache if it fits there."""
+    def _texts(self, raw: Raw, epoch: int, uid: str) -> Mapping[str, str] | None:
+        """The texts to choose from at this visit; None if it is skipped."""
+        if self.config.online is None:
+            return raw.texts
+        text = drawn(raw, self.config.seed, epoch, uid)
+        return None if text is None else {**raw.texts, "txt": text}
+
+    def _raw(self, position: Position) -> tuple[Raw, Image.Image | None]:
         place = (position.shard, position.sample)
-        if place in self._cache:
-            return self._cache[place]
-        raw = self.shards.read(*place)
-        found = (Raw(raw.key, b"", raw.texts), decode(raw.image, at_least=self.size * 3 // 2))
-        size = found[1].width * found[1].height * 3
+        return self._cache[place] if place in self._cache else (self.shards.read(*place), None)
+
+    def _decoded(self, position: Position, raw: Raw) -> Image.Image:
+        """The picture, no larger than the crop can use; it is kept for the next visit if there is room."""
+        image = decode(raw.image, at_least=self.size * 3 // 2)
+        size = image.width * image.height * 3
         if self._cached + size <= self.config.cache_mb << 20:
-            self._cache[place] = found
+            self._cache[position.shard, position.sample] = (replace(raw, image=b""), image)
             self._cached += size
-        return found
+        return image
 
 
 @dataclass(frozen=True)
@@ -99,9 +93,8 @@ class Collate:
         """Stack what could be used, and list what could not."""
         good = [item for item in items if item.pixels is not None]
         tokens = self.tokenizer([item.text for item in good]) if good else torch.zeros((0, 1), dtype=torch.int64)
-        faults = [(item.position, item.reason) for item in items if item.pixels is None]
         pixels = stack([item.pixels for item in good if item.pixels is not None], self.size)
-        return Batch(pixels, tokens, Counter(item.field for item in good), faults)
+        return Batch(pixels, tokens, [item.visit for item in items])
 
 
 def stack(pixels: Sequence[Pixels], size: int) -> torch.Tensor:
@@ -116,32 +109,36 @@ class _Order:
 
     shards: Shards
     config: TrainConfig
+    start: int
 
     def __iter__(self) -> Iterator[list[Position]]:
         config = self.config
-        return batches(self.shards.sizes, config.seed, config.mix, config.batch)
+        return batches(self.shards.sizes, config.seed, config.mix, config.batch, self.start)
 
 
-def training_batches(shards: Shards, config: TrainConfig, size: int, tokenizer: Tokenizer) -> Iterator[Batch]:
-    """Batches without end, equal for any number of workers.
+def training_batches(
+    shards: Shards, config: TrainConfig, size: int, tokenizer: Tokenizer, start: int = 0
+) -> Iterator[Batch]:
+    """Batches without end, equal for any number of workers. Balanced as they go they are full all the same.
 
     Args:
         shards: what to train on.
         config: of the training.
         size: side of the pictures in pixels.
         tokenizer: of the model.
+        start: visits that came before: the sum of `len(batch.visits)` of all earlier batches goes on exactly where they ended.
     """
     options: dict[str, Any] = {"prefetch_factor": 4} if config.workers else {}
     loader: DataLoader[Item] = DataLoader(
         Samples(shards, config, size),
-        batch_sampler=_Order(shards, config),
+        batch_sampler=_Order(shards, config, start),
         collate_fn=Collate(tokenizer, size),
         num_workers=config.workers,
         pin_memory=torch.cuda.is_available() and config.device != "cpu",
         generator=torch.Generator().manual_seed(config.seed),
         **options,
     )
-    return iter(loader)
+    return iter(loader) if config.online is None else refill(iter(loader), config.batch, sum(shards.sizes))
 
 
 def evaluation_samples(shards: Shards, size: int, name: str = "txt") -> tuple[torch.Tensor, list[str], Counter[str]]:

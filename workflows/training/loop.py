@@ -18,8 +18,9 @@ from typing import IO, Any
 import torch
 
 from pipeline.errors import ConfigError, DataError
+from workflows.training.batch import Batch
 from workflows.training.config import TrainConfig
-from workflows.training.data import Batch, evaluation_samples, training_batches
+from workflows.training.data import evaluation_samples, training_batches
 from workflows.training.evaluate import HeldOut, evaluate
 from workflows.training.model import Built, build, criterion, parameter_groups, save
 from workflows.training.shards import Shards
@@ -35,7 +36,8 @@ class Trained:
     Attributes:
         files: name -> file: weights, config, metrics and evaluation.
         samples: of the data set.
-        visited: how many of them were asked for at least once.
+        visited: how many of them were shown, or could not be, at least once.
+        skipped: visits that their probability left out; the trainer balances as it goes.
         steps: taken.
         faults: (shard, sample) -> why it could not be used.
         fields: which text was shown -> times.
@@ -46,6 +48,7 @@ class Trained:
     files: dict[str, Path]
     samples: int
     visited: int = 0
+    skipped: int = 0
     steps: int = 0
     faults: dict[tuple[int, int], str] = field(default_factory=dict)
     fields: Counter[str] = field(default_factory=Counter)
@@ -81,7 +84,7 @@ def train(config: TrainConfig, shards: Shards, out: Path, held_out: Shards | Non
             done.evaluation = {"before": before, "after": evaluate(built, judged)}
             (out / EVALUATION).write_text(json.dumps(done.evaluation, indent=1) + "\n", encoding="utf-8")
             files[EVALUATION] = out / EVALUATION
-    done.files, done.visited = files, min(samples, done.visited)
+    done.files = files
     return done
 
 
@@ -91,9 +94,10 @@ def _train(config: TrainConfig, shards: Shards, built: Built, device: str, log: 
     groups = parameter_groups(model, config.weight_decay)
     optimizer = torch.optim.AdamW(groups, lr=config.lr, betas=(0.9, 0.98), eps=1e-6, fused=True)
     done, clock = Trained({}, sum(shards.sizes)), Clock(config)
+    met = [bytearray(size) for size in shards.sizes]
     for batch in training_batches(shards, config, built.size, built.tokenizer):
         clock.loaded()
-        _note(done, batch, config)
+        _note(done, batch, met)
         if len(batch.images) < 2:  # nothing to contrast
             continue
         rate = learning_rate(config, clock.progress(done.steps + 0.5))
@@ -157,13 +161,21 @@ class Clock:
         return self.samples / max(time.perf_counter() - self.begun, 1e-9)
 
 
-def _note(done: Trained, batch: Batch, config: TrainConfig) -> None:
+def _note(done: Trained, batch: Batch, met: list[bytearray]) -> None:
     """Count what was asked for and what could not be used.
+
+    Args:
+        met: a byte for each sample of each shard: 1 once it was shown or could not be.
 
     Raises:
         DataError: after a whole epoch without one sample that could be.
     """
-    done.visited += config.batch
+    for visit in batch.visits:
+        if not visit.skipped:
+            place = visit.position
+            done.visited += not met[place.shard][place.sample]
+            met[place.shard][place.sample] = 1
+    done.skipped += batch.skipped
     done.fields += batch.fields
     done.faults |= {(position.shard, position.sample): reason for position, reason in batch.faults}
     if len(done.faults) == done.samples:

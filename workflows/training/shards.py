@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from pipeline.errors import DataError
 
@@ -28,11 +29,13 @@ class Raw:
         key: of the sample.
         image: encoded bytes.
         texts: `txt` and every top-level string of the json.
+        fields: the whole json.
     """
 
     key: str
     image: bytes
     texts: Mapping[str, str]
+    fields: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ class Shards:
         image = next((data[suffix] for suffix in IMAGES if suffix in data), None)
         if image is None:
             raise Unreadable("the sample has no image")
-        return Raw(members.key, image, _texts(data))
+        return Raw(members.key, image, *_texts(data))
 
     def _index(self, shard: int) -> Sequence[Members]:
         if shard not in self._indices:
@@ -137,7 +140,7 @@ def _load(path: Path, members: Members) -> dict[str, bytes]:
     return found
 
 
-def _texts(data: Mapping[str, bytes]) -> dict[str, str]:
+def _texts(data: Mapping[str, bytes]) -> tuple[dict[str, str], dict[str, Any]]:
     try:
         fields = json.loads(data.get("json", b"{}"))
         text = data.get("txt", b"").decode()
@@ -145,7 +148,7 @@ def _texts(data: Mapping[str, bytes]) -> dict[str, str]:
         raise Unreadable(f"its json or txt is broken ({type(error).__name__})") from error
     if not isinstance(fields, dict):
         raise Unreadable("its json is not an object")
-    return {"txt": text, **{name: value for name, value in fields.items() if isinstance(value, str)}}
+    return {"txt": text, **{name: value for name, value in fields.items() if isinstance(value, str)}}, fields
 
 
 def _noted(folder: Path) -> Mapping[str, int]:
