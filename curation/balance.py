@@ -18,11 +18,11 @@ import pyarrow as pa
 
 from curation.chances import Misses, any_of, row_misses
 from curation.counts import MatchCounts, counts_by_set
-from curation.draws import uniforms
+from curation.draws import FUNCTION, uniforms
 from curation.texts import Flat, flatten, flatten_texts
 from curation.thresholds import Counts, Probabilities, language_thresholds, p_to_t
 from pipeline.errors import ConfigError, ContractError, DataError
-from pipeline.recipe import execution, recipe
+from pipeline.recipe import Identity, execution, recipe
 from pipeline.stage import Annotate, Stage
 
 PURPOSE = "balance"  # not the step's name: two thresholds over one pool then nest
@@ -95,6 +95,10 @@ class Balance(Stage):
                 pa.field("reject_reason", pa.string()),
             ]
         )
+
+    def identity(self, inputs: Mapping[str, str]) -> Identity:
+        """As of every step, and the function that draws."""
+        return {**super().identity(inputs), "draws": FUNCTION}
 
     def thresholds(self, counts: Mapping[str, Counts]) -> dict[str, int]:
         """The threshold of every set, from its counts.

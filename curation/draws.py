@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+FUNCTION = "siphash-2-4, v1"  #: name of what is computed here: part of the identity of whoever draws
 LONG = 256  #: bytes from which a text enters by its digest, so that a few long texts do not keep the others waiting
 
 Words = npt.NDArray[np.uint64]

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from pipeline.errors import ConfigError, ContractError
-from workflows.export.gather import plain_lists
+from workflows.export.gather import Row, plain_lists
 from workflows.export.step import Export
 
 Run = Callable[..., Any]
@@ -49,3 +49,10 @@ def test_columns_that_are_not_about_texts_are_refused(column: pa.Array) -> None:
 def test_a_list_needs_a_name_of_its_own() -> None:
     with pytest.raises(ConfigError, match="`lists`"):
         Export(name="shards", lists={"url": "rows.texts"})
+
+
+def test_a_row_whose_lists_are_of_different_texts_is_not_written() -> None:
+    step = Export(name="shards", lists={"texts": "rows.texts", "chances": "b.p"}, columns={})
+    images: Any = {"k": b"\xff\xd8\xff"}
+    row = Row("uid", "k", {"rows.caption": "a", "rows.texts": ["a", "b"], "b.p": [0.5]}, images)
+    assert step._sample(row) == "chances, texts are not about the same texts"

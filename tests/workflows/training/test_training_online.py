@@ -142,6 +142,7 @@ def test_the_drawn_text_takes_the_place_of_the_txt_alone(make_chances: Make, mic
     assert set(first(shards, both, 1)[0].fields) == {"txt", "caption_alt"}
 
 
+@pytest.mark.slow
 def test_a_training_accounts_for_what_it_skipped(make_chances: Make, micro: Micro, tmp_path: Path) -> None:
     shards = make_chances(40)
     config = micro(online="probability", batch=8, steps=15)
