@@ -18,9 +18,9 @@ def table(*rows):
     return pa.Table.from_pylist([dict(zip(COUNTS.names, row, strict=True)) for row in rows], COUNTS)
 
 
-def balance(stage, counts, rows):
+def batch_of(stage, rows):
     """Rows are lists of (text, set, entries)."""
-    batch = pa.record_batch(
+    return pa.record_batch(
         {
             "uid": pa.array([f"{k:032x}" for k in range(len(rows))]),
             stage.texts: pa.array([[{"text": t, "kind": "alt"} for t, _, _ in row] for row in rows], pa.list_(TEXT)),
@@ -28,8 +28,11 @@ def balance(stage, counts, rows):
             stage.entries: pa.array([[ids for _, _, ids in row] for row in rows], RAGGED),
         }
     )
+
+
+def balance(stage, counts, rows):
     with stage.open({stage.counts: counts}) as annotate:
-        made = pa.Table.from_batches(annotate(iter([batch])))
+        made = pa.Table.from_batches(annotate(iter([batch_of(stage, rows)])))
     assert made.schema == stage.writes
     return made
 
@@ -70,6 +73,57 @@ def test_texts_of_a_row_draw_apart_and_the_row_is_kept_once_with_their_list():
     for column, chance in ((kept[:, 0], 0.5), (kept[:, 1], 0.25), (kept[:, 0] & kept[:, 1], 0.125)):
         assert abs(column.mean() - chance) <= 4 * math.sqrt(chance * (1 - chance) / len(rows))
     assert not kept[:, 2].any()
+
+
+def test_the_kept_number_has_the_expected_mean_and_variance_over_seeds():
+    """Sum of p and sum of p(1 - p), over rows of one to three texts of one or two entries: independent draws have both."""
+    counts, sets = table(("en", 0, 40), ("en", 1, 25), ("en", 2, 13)), [[0], [1], [2], [0, 1], [1, 2]]
+    rows = [[(f"{k} {j}", "en", sets[(k + j) % 5]) for j in range(1 + k % 3)] for k in range(300)]
+    made = [balance(Balance(name="balance", t=10, seed=seed), counts, rows) for seed in range(400)]
+    p = made[0]["probability"].to_numpy().astype(float)
+    mean, variance = p.sum(), (p * (1 - p)).sum()
+    z = (np.array([sum(one["keep"].to_pylist()) for one in made]) - mean) / math.sqrt(variance)
+    assert abs(z.mean()) <= 4 / math.sqrt(len(z))
+    assert abs((z**2).sum() - len(z)) <= 4 * math.sqrt(2 * len(z))
+    kept = np.array([one["keep"].to_pylist() for one in made])
+    assert (np.abs(kept.mean(axis=0) - p) <= 5 * np.sqrt(p * (1 - p) / len(z)) + 1e-9).all()
+
+
+def test_a_threshold_is_no_cap():
+    """Texts of a head entry that also match a tail entry are kept whole, so that the head ends above t (section 1.3)."""
+    rows = [[(f"photo {k}", "en", [0, 1] if k % 4 == 0 else [0])] for k in range(400)]
+    made = balance(Balance(name="balance", t=100), table(("en", 0, 400), ("en", 1, 100)), rows)
+    kept = made["keep"].to_pylist()
+    assert all(kept[::4])
+    assert abs(sum(kept) - (100 + 300 * 0.25)) <= 4 * math.sqrt(300 * 0.25 * 0.75)
+
+
+def test_chances_are_a_product_not_a_sum():
+    """The demonstration of the published code adds chances up: 0.0284209 for photo and Tokyo, and 1 where the truth is 0.75."""
+    counts = table(("en", 0, 20), ("en", 1, 20))
+    made = balance(Balance(name="balance", t=10), counts, [[("x", "en", [0, 1])]])
+    assert made["probability"].to_pylist() == [0.75]
+
+
+def test_the_likeliest_of_equal_texts_decides():
+    """Columns may call one text two languages; it draws once, so its row is kept as the better of the two chances says."""
+    counts = table(("en", 0, 20), ("de", 0, 40))
+    rows = [[(f"{k}", "de", [0]), (f"{k}", "en", [0]), (f"{k}", "de", [0])] for k in range(4000)]
+    made = balance(Balance(name="balance", t=10), counts, rows)
+    assert set(made["probability"].to_pylist()) == {0.5}
+    assert abs(sum(made["keep"].to_pylist()) - 2000) <= 4 * math.sqrt(1000)
+
+
+def test_batches_of_any_size_give_the_same():
+    counts = table(("en", 0, 20), ("de", 0, 40))
+    rows = [[(f"{k} {j}", ("en", "de")[j % 2], [0]) for j in range(k % 4)] for k in range(200)]
+    stage = Balance(name="balance", t=10)
+    whole = balance(stage, counts, rows).combine_chunks()
+    batch = batch_of(stage, rows)
+    for size in (1, 7, 64):
+        with stage.open({"counts": counts}) as annotate:
+            cut = pa.Table.from_batches(annotate(batch.slice(k, size) for k in range(0, len(rows), size)))
+        assert cut.combine_chunks().equals(whole)
 
 
 def test_equal_texts_of_a_row_share_one_draw():
@@ -121,7 +175,7 @@ def test_a_pool_without_english_cannot_take_its_tail_from_there():
 
 
 def test_matches_that_were_not_counted_are_refused():
-    for row in ([("x", "en", [5])], [("x", "de", [0])]):
+    for row in ([("x", "en", [5])], [("x", "de", [0])], [("x", "zh", [3])]):
         with pytest.raises(ContractError, match="Count the matches"):
             balance(Balance(name="balance", t=1), table(("en", 0, 1), ("zh", 9, 1)), [row])
 
@@ -172,6 +226,12 @@ def test_counts_merge_to_the_same_table_however_the_rows_are_cut():
             for entry in ids:
                 expected[name, entry] = expected.get((name, entry), 0) + 1
     assert whole.to_pylist() == table(*((*key, n) for key, n in sorted(expected.items()))).to_pylist()
+
+
+def test_counts_beyond_32_bits_add_up():
+    stage = MatchCounts(name="counts")
+    halves = [table(("en", 3, 2**40), ("ja", 4, 1)), table(("en", 3, 2**40), ("en", 0, 1))]
+    assert stage.combine(iter(halves)).to_pylist() == table(("en", 0, 1), ("en", 3, 2**41), ("ja", 4, 1)).to_pylist()
 
 
 def test_no_matches_and_no_shards_count_nothing():

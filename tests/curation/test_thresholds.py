@@ -34,6 +34,12 @@ def test_goldens_and_degenerate_counts(counts, t, chances):
     assert entry_probabilities(t, counts) == pytest.approx(chances, abs=1e-4)
 
 
+def test_the_first_of_equally_near_counts_is_taken():
+    assert p_to_t(0.3125, array(1, 3, 4)) == 1  # the shares are .125, .5 and 1
+    assert p_to_t(0.75, array(4, 3, 1)) == 3
+    assert p_to_t(0.76, array(4, 3, 1)) == 4
+
+
 def test_t_to_p_is_strict():
     assert t_to_p(3, array(1, 2, 3, 4, 90)) == 0.03
     assert t_to_p(4, array(1, 2, 3, 4, 90)) == 0.06
