@@ -21,6 +21,7 @@ from workflows.report.sources import Numbers, Sources, View
 
 STAGES = ("before", "after", "kept")
 TOP, EXAMPLES, CURVE = 25, 24, 400  # entries shown of the head and of the tail, points of a curve
+AFTER = 12  # entries shown of the head after balancing
 Counts = npt.NDArray[np.int64]
 
 
@@ -59,18 +60,37 @@ class Concepts:
             "curves": {stage: _curve(table["count"].to_numpy()) for stage, table in self._sums.items()},
             "matched": {stage: table.num_rows for stage, table in self._sums.items()},
             "matches": {stage: int(table["count"].to_numpy().sum()) for stage, table in self._sums.items()},
-            "top": [self._named(key, counts) for key in self._top()],
+            "head": self._head(counts, limits),
+            "unmatched": self._unmatched(),
+            "top": [self._named(key, counts) for key in self._top("before", TOP)],
+            "top_after": [self._named(key, counts) for key in self._top("after", AFTER)],
             "tail": self._tail(counts, limits),
             "sets": [self._set(name, counts, limits.get(name)) for name in sorted(counts["before"])],
             "named": self._sets is not None,
             "agree": self._agree(),
         }
 
-    def _top(self) -> list[tuple[str, int]]:
-        table = self._sums["before"].sort_by(
-            [("count", "descending"), ("metadata", "ascending"), ("entry", "ascending")]
-        )
-        return _keys(table.slice(0, TOP))
+    def _top(self, stage: str, number: int) -> list[tuple[str, int]]:
+        table = self._sums[stage].sort_by([("count", "descending"), ("metadata", "ascending"), ("entry", "ascending")])
+        return _keys(table.slice(0, number))
+
+    def _head(self, counts: Mapping[str, Mapping[str, Counts]], limits: Mapping[str, int]) -> Numbers | None:
+        """The entries with more texts than their threshold: how many, and their matches at every stage."""
+        if not limits:
+            return None
+        heads = {name: found > limits[name] for name, found in counts["before"].items()}
+        told: Numbers = {"concepts": int(sum(head.sum() for head in heads.values()))}
+        for stage in STAGES:
+            padded = {name: _padded(counts[stage].get(name), len(head)) for name, head in heads.items()}
+            told[stage] = int(sum(padded[name][head].sum() for name, head in heads.items()))
+        return told
+
+    def _unmatched(self) -> Numbers | None:
+        """How many entries of all sets no text matches, of how many; None where the metadata is not named."""
+        if self._sets is None:
+            return None
+        entries = sum(len(self._sets.entries(name)) for name in self._sets.names)
+        return {"entries": entries, "none": entries - self._sums["before"].num_rows}
 
     def _tail(self, counts: Mapping[str, Mapping[str, Counts]], limits: Mapping[str, int]) -> list[Numbers]:
         """A few entries that are rare enough to be kept whole, drawn by hash."""

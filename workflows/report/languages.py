@@ -1,4 +1,4 @@
-"""Languages before and after: of all rows, of those that the text selection chose, and of those kept in the end."""
+"""Languages before and after: of all rows, of those that balancing kept, that the text selection chose, and kept in the end."""
 
 from __future__ import annotations
 
@@ -25,13 +25,18 @@ class Languages:
     def __init__(self, sources: Sources) -> None:
         self._role = next((role for role in ("chosen", "balance") if role in sources.by_row), None)
         self._there = "languages" in sources.by_row
+        self._balanced_there = "balance" in sources.by_row
         self._before, self._chosen, self._kept = Counter[str](), Counter[str](), Counter[str]()
+        self._balanced = Counter[str]()
 
     def add(self, view: View) -> None:
         """Take one shard in."""
         spoken = [language or UNSEEN for language in view.get("languages", "language")]
         self._before.update(spoken)
         self._kept.update(language for language, fate in zip(spoken, view.fates, strict=True) if fate.how == KEPT)
+        if self._balanced_there:
+            balanced = view.get("balance", "keep")
+            self._balanced.update(language for language, keep in zip(spoken, balanced, strict=True) if keep)
         if self._role:
             chosen = view.get(self._role, "keep")
             self._chosen.update(language for language, keep in zip(spoken, chosen, strict=True) if keep)
@@ -46,6 +51,7 @@ class Languages:
                 "language": language,
                 "name": NAMES.get(language, ""),
                 "before": self._before[language],
+                "balanced": self._balanced[language] if self._balanced_there else None,
                 "chosen": self._chosen[language] if self._role else None,
                 "kept": self._kept[language],
             }

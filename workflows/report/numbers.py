@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from workflows.report.balancing import Balancing
 from workflows.report.captions import Captions
 from workflows.report.concepts import Concepts
 from workflows.report.duplicates import Duplicates
@@ -55,6 +56,7 @@ def numbers(sources: Sources, wishes: Wishes) -> Numbers:
         "funnel": Funnel(sources),
         "languages": Languages(sources),
         "concepts": Concepts(sources, wishes.metadata),
+        "balancing": Balancing(sources),
         "scores": Scores(sources, captions, truth),
         "samples": Samples(sources, truth, wishes.kept, wishes.each, wishes.reasons),
         "faults": Faults(sources, truth),

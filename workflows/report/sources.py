@@ -29,7 +29,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "languages": ("language", "probability"),
     "words": ("junk",),
     "match": ("metadata", "entries"),
-    "balance": ("kept", *DECISION),
+    "balance": ("probability", "text_probabilities", "kept", *DECISION),
     "chosen": DECISION,
     "download": ("width", "height", "bytes"),
     "look": (),

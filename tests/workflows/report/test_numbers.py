@@ -157,3 +157,36 @@ def test_nothing_depends_on_how_rows_were_cut_into_shards(built, tmp_path):
         assert other.numbers[section] == built.numbers[section], section
     few, all_ = other.numbers["samples"]["kept"], built.numbers["samples"]["kept"]
     assert [row["uid"] for row in few] == [row["uid"] for row in all_[:5]]
+
+
+def test_what_balancing_kept_is_what_its_chances_promise(built):
+    told = built.numbers["balancing"]
+    chances = [p for p in column(built, "balance", "probability") if p is not None]
+    keep = column(built, "balance", "keep")
+    rows = told["rows"]
+    assert (rows["drawn"], rows["kept"]) == (len(chances), keep.count(True))
+    assert abs(rows["expected"] - sum(chances)) < 1e-3
+    assert abs(rows["deviation"] ** 2 - sum(p * (1 - p) for p in chances)) < 0.05
+    assert abs(rows["z"] - (rows["kept"] - sum(chances)) / rows["deviation"]) < 0.01
+    assert abs(rows["z"]) < 4 and all(abs(line["z"] or 0) < 4 for line in told["sets"])
+    for number in ("drawn", "matched", "kept"):
+        assert sum(line[number] for line in told["sets"]) == told["texts"][number]
+    assert abs(sum(line["expected"] for line in told["sets"]) - told["texts"]["expected"]) < 0.05
+    assert "standard deviations off" in built.page
+
+
+def test_the_head_and_the_entries_without_a_match(built):
+    concepts = built.numbers["concepts"]
+    assert concepts["head"]["concepts"] == sum(line["head"] for line in concepts["sets"] if line["threshold"])
+    heads = [line["before"] * (1 - line["tail_before"]) for line in concepts["sets"]]
+    assert abs(concepts["head"]["before"] - sum(heads)) < 1e-6 * concepts["matches"]["before"] + 1e-6
+    assert concepts["unmatched"] == {"entries": 7 * 21, "none": 7 * 21 - concepts["matched"]["before"]}
+    after = [line["after"] for line in concepts["top_after"]]
+    assert after == sorted(after, reverse=True) and after[0] >= concepts["top"][0]["after"]
+
+
+def test_languages_after_balancing(built):
+    spoken, keep = column(built, "lang", "language"), column(built, "balance", "keep")
+    lines = {line["language"]: line["balanced"] for line in built.numbers["languages"]["lines"]}
+    assert lines["en"] == sum(bool(k) for s, k in zip(spoken, keep, strict=True) if s == "en")
+    assert sum(lines.values()) == keep.count(True)
