@@ -1,30 +1,28 @@
 """Language identification with fastText's lid.176 (Joulin et al. 2016; Grave et al. 2018): a label and its probability a text.
 
 Short captions are uncertain, so a label below the threshold is `unknown`, and so is a text without any letter: the model
-would call both something, most often English.
+would call both something, most often English. What letters say of the language is a second opinion: curation/opinion.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curation.letters import Weights
+from curation.opinion import LABEL, METHODS, Judge
 from curation.texts import first, flatten_texts
 from pipeline.errors import ConfigError
 from pipeline.recipe import Identity, content, digest_file, execution, recipe
 from pipeline.stage import Annotate, Stage
 
 UNKNOWN = "unknown"
-LABEL = "__label__"
-Predict = Callable[[list[str]], tuple[list[list[str]], list[npt.NDArray[np.float32]]]]
 
 
 @recipe
@@ -34,6 +32,7 @@ class LangId(Stage):
     Attributes:
         texts: a column of texts: `list<struct<text, kind>>`, `list<string>` or `string`.
         threshold: the probability below which a language is `unknown`.
+        second_opinion: whether the letters of a text may settle or overrule what the model says.
         model: a fastText classifier whose labels are languages; lid.176.ftz (CC-BY-SA-3.0) if none is named.
     """
 
@@ -41,6 +40,7 @@ class LangId(Stage):
 
     texts: str = "rows.texts"
     threshold: float = 0.5
+    second_opinion: bool = True
     model: Path | None = content(default=None)
     batch_rows: int = execution(default=4096)
 
@@ -51,13 +51,19 @@ class LangId(Stage):
 
     @property
     def writes(self) -> pa.Schema:
-        """`language` and `probability` of the first text, `languages` and `probabilities` of all."""
+        """`language`, `probability` and `method` of the first text, `languages`, `probabilities` and `methods` of all.
+
+        A method is `model`, `script` (one label alone, or none, is written in the text's script), `letters` (they overruled or
+        confirmed the model after a doubt), or null for a text without letters.
+        """
         return pa.schema(
             [
                 pa.field("language", pa.string()),
                 pa.field("probability", pa.float32()),
+                pa.field("method", pa.string()),
                 pa.field("languages", pa.list_(pa.string())),
                 pa.field("probabilities", pa.list_(pa.float32())),
+                pa.field("methods", pa.list_(pa.string())),
             ]
         )
 
@@ -68,25 +74,27 @@ class LangId(Stage):
     @contextmanager
     def open(self, tables: Mapping[str, pa.Table]) -> Iterator[Annotate]:
         """Load the model."""
-        predict = _load(self._weights())
+        judge = load(self._weights(), second_opinion=self.second_opinion)
 
         def annotate(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             for batch in batches:
-                yield self._batch(predict, batch[self.texts])
+                yield self._batch(judge, batch[self.texts])
 
         yield annotate
 
-    def _batch(self, predict: Predict, column: pa.Array) -> pa.RecordBatch:
+    def _batch(self, judge: Judge, column: pa.Array) -> pa.RecordBatch:
         flat = flatten_texts(column)
-        labels, probabilities = identify(predict, flat.values)
+        labels, probabilities, methods = identify(judge, flat.values)
         known = pc.greater_equal(probabilities, pa.scalar(self.threshold, pa.float32()))
         languages = pc.if_else(known, labels, UNKNOWN)
         return pa.record_batch(
             [
                 first(flat, languages, UNKNOWN),
                 first(flat, probabilities, pa.scalar(0, pa.float32())),
+                first(flat, methods, pa.scalar(None, pa.string())),
                 flat.nest(languages),
                 flat.nest(probabilities),
+                flat.nest(methods),
             ],
             self.writes,
         )
@@ -112,25 +120,38 @@ def default_model() -> Path:
     return Path(spec.origin).parent / "resources" / "lid.176.ftz"
 
 
-def identify(predict: Predict, texts: pa.StringArray) -> tuple[pa.StringArray, pa.FloatArray]:
-    """The likeliest label of each text and its probability in [0, 1]; `unknown` and 0 for a text without letters."""
-    lettered = np.flatnonzero(pc.match_substring_regex(texts, r"\p{L}"))
-    labels = np.full(len(texts), UNKNOWN, dtype=object)
-    probabilities = np.zeros(len(texts), dtype=np.float32)
-    if len(lettered):
-        lines = pc.replace_substring(texts.take(pa.array(lettered)), "\n", " ").to_pylist()
-        found, scores = predict(lines)
-        labels[lettered] = [label[0].removeprefix(LABEL) for label in found]
-        probabilities[lettered] = [min(score[0], 1) for score in scores]  # its softmax table gives up to 1.00003
-    return pa.array(labels, pa.string()), pa.array(probabilities)
+def identify(judge: Judge, texts: pa.StringArray) -> tuple[pa.StringArray, pa.FloatArray, pa.StringArray]:
+    """The likeliest label of each text, its probability in [0, 1] and who said so; `unknown`, 0 and null without letters."""
+    verdict = judge(pc.replace_substring(readable(texts), "\n", " "))
+    names = pa.array([*judge.labels, UNKNOWN], pa.string())
+    return (
+        names.take(pa.array(verdict.labels % len(names))),
+        pa.array(verdict.probabilities),
+        METHODS.take(pa.array(verdict.methods)),
+    )
 
 
-def _load(path: Path) -> Predict:
+def readable(texts: pa.StringArray) -> pa.StringArray:
+    """The texts, with U+FFFD for what is not UTF-8 (a lone surrogate, say), which Arrow does not look for by itself."""
+    try:
+        texts.validate(full=True)
+    except pa.ArrowInvalid:
+        found = texts.view(pa.binary()).to_pylist()
+        return pa.array([text.decode("utf-8", "replace") for text in found], pa.string())
+    return texts
+
+
+def load(path: Path, *, second_opinion: bool) -> Judge:
+    """A judge with a fastText model.
+
+    Raises:
+        ConfigError: if the file is none.
+    """
     import fasttext
 
     try:
         model = fasttext.load_model(str(path))
     except ValueError as error:
         raise ConfigError(f"{path} is not a fastText model ({error}). Name a .bin or .ftz file.") from error
-    predict: Predict = model.predict
-    return predict
+    labels = [label.removeprefix(LABEL) for label in model.get_labels()]
+    return Judge(model.predict, labels, Weights() if second_opinion else None)

@@ -45,7 +45,14 @@ def test_sentences_of_many_scripts():
 @pytest.mark.parametrize("text", ["", " ", "2017", "...", "😀", "\0", "12 × 34", None])
 def test_a_text_without_letters_has_no_language(text):
     assert languages(pa.array([text], pa.string())) == [
-        {"language": "unknown", "probability": 0.0, "languages": ["unknown"], "probabilities": [0.0]}
+        {
+            "language": "unknown",
+            "probability": 0.0,
+            "method": None,
+            "languages": ["unknown"],
+            "probabilities": [0.0],
+            "methods": [None],
+        }
     ]
 
 
@@ -113,4 +120,4 @@ def test_planning_imports_neither_fasttext_nor_the_package_that_carries_its_mode
 
 
 def test_it_is_its_own_config():
-    assert {field.name for field in dataclasses.fields(LangId)} >= {"texts", "threshold", "model"}
+    assert {field.name for field in dataclasses.fields(LangId)} >= {"texts", "threshold", "second_opinion", "model"}
