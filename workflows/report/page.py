@@ -47,7 +47,7 @@ def count(value: float | None) -> str:
 
 def decimals(value: float | None, places: int = 3) -> str:
     """A number with so many decimals; a dash for none."""
-    return "–" if value is None else f"{round(value, places) + 0.0:.{places}f}"  # + 0.0: no minus before 0.000
+    return "–" if value is None else f"{round(value, places) + 0.0:,.{places}f}"  # + 0.0: no minus before 0.000
 
 
 def share(part: float | None, whole: float | None = 1) -> str:
