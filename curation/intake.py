@@ -30,6 +30,7 @@ from pipeline.rows import shard_of
 from pipeline.stage import account
 from pipeline.step import Entry, Outcome, Scope, Step, Task, Work
 from pipeline.store import Store
+from pipeline.tombstones import blank, dead
 
 SPILLS = 128  #: files open at a time, whatever the number of shards
 
@@ -93,9 +94,10 @@ class Intake(Step):
         spills = self._spill(urls, folder, shards)
         known = known_keys(store, task.own, spills) if task.own else {}
         begin = sum(len(part.files) for part in task.own)
-        files, counts, reasons = {}, Counter[str](), Counter[str]()
-        for shard, table in _shards_of(spills, shards, begin, known):
+        stone, files, counts, reasons = dead(store), {}, Counter[str](), Counter[str]()
+        for shard, rows in _shards_of(spills, shards, begin, known):
             files[shard_name(shard)] = folder / f"{shard_name(shard)}.parquet"
+            table = blank(rows, stone) if stone else rows
             pq.write_table(table, files[shard_name(shard)], compression="zstd")
             told, why = account(table)
             counts.update(told)

@@ -5,8 +5,8 @@ ledger/<step>/<version>/<unit>.<part>.json   one entry a part: its files, digest
 """
 
 import json
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from pipeline.errors import BrokenPart, RecipeChanged
@@ -63,10 +63,33 @@ class Ledger:
             step.name, step.version, task.unit, task.part, task.basis, files,
             outcome.rows, dict(outcome.counts), dict(outcome.reasons), dict(outcome.facts),
         )  # fmt: skip
-        path = f"{_folder(step.name, step.version)}/{task.unit}.{task.part}.json"
-        if self.store.create(path, json.dumps(asdict(entry), indent=1, sort_keys=True).encode()):
+        if self.store.create(_path(entry), _json(entry)):
             return entry
-        return _parse(self.store.get(path), path)
+        return _parse(self.store.get(_path(entry)), _path(entry))
+
+    def replace(
+        self, entry: Entry, files: Mapping[str, Path], counts: Mapping[str, int], reasons: Mapping[str, int]
+    ) -> None:
+        """Give a part other files in place of some of its own, whose bytes are deleted. Only a removal does this.
+
+        The new files come first, then the entry, then the deletion: killed in between, either the old part stands or the new.
+        """
+        placed, old = dict(entry.files), {role: entry.files[role] for role in files}
+        for role, path in files.items():
+            digest, before = digest_file(path), entry.files[role]
+            target = before[0].replace(before[1][:16], digest[:16])
+            self.store.put(target, path)
+            placed[role] = (target, digest, path.stat().st_size)
+        made = replace(entry, files=placed, counts=counts, reasons=reasons, first={**old, **entry.first})
+        self.store.put(_path(entry), _json(made))
+        for gone, _, _ in old.values():
+            self.store.delete(gone)
+
+    def forget(self, entry: Entry) -> None:
+        """Delete a part: its entry, then its files."""
+        self.store.delete(_path(entry))
+        for path, _, _ in entry.files.values():
+            self.store.delete(path)
 
     def _put(self, step: Step, task: Task, role: str, path: Path) -> tuple[str, str, int]:
         digest, size = digest_file(path), path.stat().st_size
@@ -94,10 +117,19 @@ def _folder(step: str, version: str) -> str:
     return f"ledger/{step}/{version}"
 
 
+def _path(entry: Entry) -> str:
+    return f"{_folder(entry.step, entry.version)}/{entry.unit}.{entry.part}.json"
+
+
+def _json(entry: Entry) -> bytes:
+    return json.dumps(asdict(entry), indent=1, sort_keys=True).encode()
+
+
 def _parse(data: bytes, path: str) -> Entry:
     try:
         raw = json.loads(data)
-        raw["files"] = {role: tuple(item) for role, item in raw["files"].items()}
+        for name in ("files", "first"):
+            raw[name] = {role: tuple(item) for role, item in raw.get(name, {}).items()}
         return Entry(**raw)
     except (ValueError, TypeError, KeyError) as error:
         raise BrokenPart(f"{path} is not a ledger entry ({error}). Remove it and run again.") from error

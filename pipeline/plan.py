@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from pipeline.errors import ConfigError, RecipeChanged, UnknownStep
 from pipeline.ledger import Ledger
@@ -135,7 +135,7 @@ class Plan:
         inputs = self._inputs(step, place)
         if inputs is None:
             return None
-        basis = _digest([name, shard, [part.files for part in state.parts]] for name, shard, state in _flat(inputs))
+        basis = _digest([name, shard, [part.origin for part in state.parts]] for name, shard, state in _flat(inputs))
         unit = self._unit(step, place, inputs, basis)
         own = self._of(step).get(unit, ())
         if any(part.basis == basis for part in own):
@@ -189,7 +189,7 @@ class Plan:
         if rows is None:
             return None
         part = next(part for part in rows.parts if shard_name(place) in part.files)
-        return Done((replace(part, files={"parquet": part.files[shard_name(place)]}),), rows.unit)
+        return Done((part.only(shard_name(place), "parquet"),), rows.unit)
 
     def _unit(self, step: Step, place: int, inputs: Mapping[str, Mapping[int, Done]], basis: str) -> str:
         """A unit's name: its shard, and the digest of whatever makes all of it new when that changes."""
@@ -199,7 +199,7 @@ class Plan:
         if not step.supplements:
             return f"{name}-{basis}"
         epochs = [
-            [source, state.parts[-1].files if at == POOL else state.unit.partition("-")[2]]
+            [source, state.parts[-1].origin if at == POOL else state.unit.partition("-")[2]]
             for source, at, state in _flat(inputs)
             if source != step.only and (at == POOL or "-" in state.unit)
         ]

@@ -25,6 +25,7 @@ ROWS = pa.schema(
 #: What `status` may say. Only `success` and `failed` rows have been worked on: the others can still be.
 SUCCESS, FAILED = "success", "failed"
 NOT_SELECTED, FAILED_UPSTREAM, QUARANTINED = "not_selected", "failed_upstream", "quarantined"
+REMOVED = "removed"  #: taken down: nothing of the row is left but its uid and key
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 

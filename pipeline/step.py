@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -38,6 +38,7 @@ class Entry:
         counts: status -> rows; they add up to `rows`.
         reasons: reason -> rows, for every row that was rejected or failed.
         facts: small numbers and texts worth keeping (sizes, rates, versions).
+        first: of files that a removal rewrote, what was committed at first; what was made of them is still theirs.
     """
 
     step: str
@@ -50,6 +51,17 @@ class Entry:
     counts: Mapping[str, int]
     reasons: Mapping[str, int] = field(default_factory=dict)
     facts: Mapping[str, object] = field(default_factory=dict)
+    first: Mapping[str, tuple[str, str, int]] = field(default_factory=dict)
+
+    @property
+    def origin(self) -> dict[str, tuple[str, str, int]]:
+        """The files as they were first committed: the identity of the part."""
+        return {**self.files, **self.first}
+
+    def only(self, role: str, as_role: str) -> Entry:
+        """This part with one file alone, under another role."""
+        first = {as_role: self.first[role]} if role in self.first else {}
+        return replace(self, files={as_role: self.files[role]}, first=first)
 
 
 @dataclass(frozen=True)

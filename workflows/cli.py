@@ -12,7 +12,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from curation.subset import read_uids
 from pipeline.errors import PairpoolError
+from pipeline.removal import remove as takedown
 from workflows import tell
 from workflows.config import Config, load
 from workflows.kinds import KINDS
@@ -60,6 +62,20 @@ def verify(config: ConfigFile, set_: Overrides = []) -> None:  # noqa: B006
 def gc(config: ConfigFile, set_: Overrides = []) -> None:  # noqa: B006
     """Delete files that no ledger entry names. Only while nothing runs on the pool."""
     tell.collect(plan_of(_config(config, set_)), Console())
+
+
+@app.command()
+def remove(
+    config: ConfigFile,
+    uids: Annotated[
+        Path, typer.Option("--uids", help="A file of uids (or URLs), one a line; or a DataComp .npy subset.")
+    ],
+    reason: Annotated[str, typer.Option("--reason", help="Kept with the tombstone.")] = "taken down on request",
+    set_: Overrides = [],  # noqa: B006
+) -> None:
+    """Delete rows from every part of the pool, for good. Only while nothing runs on the pool."""
+    store = plan_of(_config(config, set_)).store
+    tell.removed(takedown(store, read_uids(uids), reason), Console())
 
 
 def _stage_command(kind: str) -> None:

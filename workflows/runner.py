@@ -11,6 +11,7 @@ from pipeline.errors import ConfigError
 from pipeline.executor import Executor, LocalExecutor
 from pipeline.plan import Plan
 from pipeline.progress import Progress
+from pipeline.removal import finish
 from pipeline.run import Run
 from pipeline.step import Step
 from pipeline.store import Store
@@ -30,7 +31,9 @@ def plan_of(config: Config) -> Plan:
 
 def work(config: Config, kinds: Sequence[str]) -> int:
     """Do the steps of `kinds` (all, if empty) and tell what came of it; the exit code."""
-    plan, console = plan_of(config), Console()
+    console = Console()
+    finish(Store(config.pool))  # a removal that was killed
+    plan = plan_of(config)
     names = _names(plan, kinds)
     plan.claim()
     if all(_all_done(plan, step) for step in plan.steps if step.name in names):

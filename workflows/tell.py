@@ -10,6 +10,7 @@ from rich.table import Table
 
 from pipeline.plan import Plan
 from pipeline.reduce import Reduce
+from pipeline.removal import Removed
 from pipeline.rows import FAILED, NOT_SELECTED, SUCCESS
 from pipeline.stage import Stage
 from pipeline.step import Step
@@ -101,6 +102,14 @@ def verify(of: Plan, console: Console) -> int:
         table.add_row(found.step, f"{found.units}/{found.of}", f"{found.files:,}", f"{found.bytes:,}", verdict)
     console.print(table)
     return 1 if bad else 0
+
+
+def removed(told: Removed, console: Console) -> None:
+    """Print what a removal did."""
+    console.print(
+        f"{told.rows:,} rows removed, {sum(told.rewritten.values()):,} parts rewritten. What was made of the whole pool is deleted "
+        f"and made anew by the next run: {', '.join(sorted(told.deleted)) or 'nothing'}."
+    )
 
 
 def collect(of: Plan, console: Console) -> None:
