@@ -64,7 +64,7 @@ class Match(Stage):
 
         def matcher(name: str) -> Matcher:
             if name not in matchers:
-                matchers[name] = Matcher(sets.entries(name), self.space_free and name != self.english)
+                matchers[name] = Matcher.cached(sets.entries(name), self.space_free and name != self.english)
             return matchers[name]
 
         def annotate(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
