@@ -1,13 +1,15 @@
 """Which metadata set serves which text: a many-to-one map from the labels of lid.176 and the codes of metadata lists.
 
 The map has two halves that meet in the labels of fastText's lid.176:
-- a list's code (a Wikipedia or CLDR code, the name of its file) joins the set of one label: `CODES`, else the code itself,
-  else the code without its region or script (`pt_BR`, `sr-Latn`). Lists of one set are merged. A list in a language that no
-  label covers joins `other`.
-- a text's label takes the set of its name, else that of a close relative (`RELATIVES`), else `other`; so do unknown texts.
+- a list's code (a Wikipedia or CLDR code, the name of its file) joins the set of one label: see `codes.tsv`, which gives a reason
+  for each code that is no label. Lists of one set are merged. A list in a language that no label covers joins `other`.
+- a text's label takes the set of its name, else that of a relative (`labels.tsv`), else `other`; so do unknown texts.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
 
 OTHER = "other"
 
@@ -21,51 +23,29 @@ sr su sv sw ta te tg th tk tl tr tt tyv ug uk ur uz vec vep vi vls vo wa war wuu
 """
 LABELS = frozenset(_LABELS.split())
 
-#: Codes that mean the language of a label but are written otherwise, or look like one that they do not mean.
-CODES = {
-    "nb": "no",
-    "simple": "en",
-    "fil": "tl",
-    "gsw": "als",
-    "bho": "bh",
-    "iw": "he",
-    "in": "id",
-    "ji": "yi",
-    "jw": "jv",
-    "mo": "ro",
-    "zh_yue": "yue",
-    "zh_min_nan": OTHER,
-}
 
-#: Labels of varieties that are written like a larger language, or that the model often gives to short texts in it.
-RELATIVES = {
-    "wuu": "zh",
-    "yue": "zh",
-    "nn": "no",
-    "no": "nn",
-    "als": "de",
-    "bar": "de",
-    "pfl": "de",
-    "arz": "ar",
-    "bs": "hr",
-    "sh": "hr",
-    "vls": "nl",
-    "sco": "en",
-    "mzn": "fa",
-}
+def _rows(name: str) -> Iterator[tuple[str, str]]:
+    """Key and value of a table beside this file, whose third column says why."""
+    text = Path(__file__).with_name(name).read_text(encoding="utf-8")
+    rows = [line.split("\t") for line in text.splitlines() if not line.startswith("#")]
+    return ((key, value) for key, value, _ in rows[1:])
+
+
+#: Codes that are no labels, and the set that their lists join.
+CODES = dict(_rows("codes.tsv"))
+#: Labels, and whose sets serve their texts if they have none of their own, best first.
+RELATIVES = {label: tuple(sets.split()) for label, sets in _rows("labels.tsv")}
 
 
 def set_of_code(code: str) -> str:
-    """The metadata set that a list of this Wikipedia or CLDR code joins."""
-    plain = code.lower().replace("-", "_")
-    for name in (plain, plain.partition("_")[0]):
-        known = CODES.get(name, name)
-        if known in LABELS or known == OTHER:
-            return known
+    """The metadata set that a list of this Wikipedia or CLDR code joins; of any string, never fails."""
+    parts = code.lower().replace("-", "_").split("_")
+    for name in ("_".join(parts[:many]) for many in range(len(parts), 0, -1)):
+        if name in CODES or name in LABELS or name == OTHER:
+            return CODES.get(name, name)
     return OTHER
 
 
 def candidates(label: str | None) -> tuple[str, ...]:
-    """The sets that could serve texts of a label, best first; for any string or None, never fails."""
-    relative = RELATIVES.get(label or "")
-    return tuple(name for name in (label, relative) if name is not None)
+    """The sets that could serve texts of a label, best first; of any string or None, never fails."""
+    return () if label is None else (label, *RELATIVES.get(label, ()))

@@ -31,6 +31,8 @@ class Weights:
         strange_most: ... of which so many count.
         no_kana: for each Han character of a text without kana, if the label is Japanese, ...
         no_kana_most: ... of which so many count.
+        unseen: the probability, to weigh against the labels', of a language that the model has no label for. Nothing is known of
+            its letters, so they do not speak against it.
     """
 
     foreign: float = 12.0
@@ -39,6 +41,7 @@ class Weights:
     strange_most: float = 3.0
     no_kana: float = 0.5
     no_kana_most: float = 6.0
+    unseen: float = 0.03
 
 
 @dataclass(frozen=True)

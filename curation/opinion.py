@@ -106,9 +106,9 @@ class Judge:
         doubted = texts.take(pa.array(where))
         letters = Letters.of(doubted, classes(self.labels))
         scores = self._logs(doubted.to_pylist()) - letters.objections(weights)
-        odds = np.exp(scores - scores.max(axis=1, keepdims=True))
-        best = odds.argmax(axis=1)
-        verdict.put(where, best, (1 / odds.sum(axis=1)).astype(np.float32), LETTERS)
+        odds = np.exp(scores)
+        probabilities = odds.max(axis=1) / (odds.sum(axis=1) + weights.unseen)
+        verdict.put(where, scores.argmax(axis=1), probabilities.astype(np.float32), LETTERS)
 
     def _logs(self, lines: list[str]) -> npt.NDArray[np.float64]:
         """(text, label): the model's log-probability."""

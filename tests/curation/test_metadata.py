@@ -2,11 +2,8 @@
 
 import json
 
-import fasttext
 import pytest
 
-from curation.langid import LABEL, default_model
-from curation.languages import CODES, LABELS, OTHER, RELATIVES, set_of_code
 from curation.metadata import MetadataSets, compose
 from pipeline.errors import ConfigError, DataError
 
@@ -33,41 +30,6 @@ def test_lists_of_one_label_are_merged_its_own_first(tmp_path):
     assert sets.entries("no") == ("hund",)
     assert sets.entries("other") == ("z", "x", "y")
     assert sets.names == ("no", "other", "zh")
-
-
-@pytest.mark.parametrize(
-    ("code", "name"),
-    [
-        ("en", "en"),
-        ("pt_BR", "pt"),
-        ("sr-Latn", "sr"),
-        ("zh_classical", "zh"),
-        ("zh_yue", "yue"),
-        ("zh_min_nan", OTHER),
-        ("simple", "en"),
-        ("fil", "tl"),
-        ("nb", "no"),
-        ("be_x_old", "be"),
-        ("map_bms", OTHER),
-        ("", OTHER),
-        ("🐱", OTHER),
-    ],
-)
-def test_the_set_that_a_list_joins(code, name):
-    assert set_of_code(code) == name
-
-
-def test_every_label_of_the_model_is_known_and_none_ever_fails(tmp_path):
-    labels = {label.removeprefix(LABEL) for label in fasttext.load_model(str(default_model())).get_labels()}
-    assert labels == LABELS
-    assert set(CODES.values()) <= LABELS | {OTHER}
-    assert RELATIVES.keys() | set(RELATIVES.values()) <= LABELS
-    sets = folder(tmp_path, en="cat", de="Katze", zh="猫")
-    found = {label: sets.set_of(label) for label in [*labels, "unknown", "", None, "eng_Latn", "\ud800"]}
-    assert {label for label, name in found.items() if name == "zh"} == {"zh", "wuu", "yue"}
-    assert {label for label, name in found.items() if name == "de"} == {"de", "als", "bar", "pfl"}
-    assert found["en"] == "en" and found["unknown"] == found["fr"] == found[None] == OTHER
-    assert sets.entries(OTHER) == ()
 
 
 def test_a_set_of_its_own_goes_before_a_relative(tmp_path):
