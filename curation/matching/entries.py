@@ -5,13 +5,15 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
 from curation.matching.forms import PUNCTUATION, SPACE_FREE
 from curation.matching.store import FORMAT
 from curation.matching.tables import FOURS, LAST_ID, PAIRS, Bytes, Ids, Index, Places
+from curation.matching.texts import unpack
 from pipeline.errors import DataError
 
-BLOCK = 1 << 16  # entries that are Python bytes at a time
+BLOCK = 1 << 16  # entries that are Arrow's at a time
 PADDING = 64
 
 
@@ -26,10 +28,21 @@ def pack(entries: Sequence[str]) -> Packed:
     """Entries in UTF-8; lone surrogates as three bytes each."""
     blocks, lengths = [], [np.zeros(1, np.int64)]
     for start in range(0, len(entries), BLOCK):
-        encoded = [entry.encode("utf-8", "surrogatepass") for entry in entries[start : start + BLOCK]]
-        blocks.append(b"".join(encoded))
-        lengths.append(np.fromiter(map(len, encoded), np.int64, len(encoded)))
-    return Packed(np.frombuffer(b"".join([*blocks, bytes(PADDING)]), np.uint8), np.cumsum(np.concatenate(lengths)))
+        column = _binary(entries[start : start + BLOCK])
+        offsets, data = unpack(column)
+        blocks.append(data[offsets[0] : offsets[-1]])
+        lengths.append(np.diff(offsets))
+    blocks.append(np.zeros(PADDING, np.uint8))
+    data = np.concatenate(blocks)
+    data.flags.writeable = False
+    return Packed(data, np.cumsum(np.concatenate(lengths)))
+
+
+def _binary(entries: Sequence[str]) -> pa.Array:
+    try:
+        return pa.array(entries, pa.string())
+    except (UnicodeEncodeError, pa.ArrowInvalid):
+        return pa.array([entry.encode("utf-8", "surrogatepass") for entry in entries], pa.binary())
 
 
 def digest(packed: Packed, space_free: bool) -> str:

@@ -30,7 +30,12 @@ class Matcher:
     def __init__(self, entries: Sequence[str] = (), space_free: bool = False) -> None:
         from curation.matching.entries import build_index, pack
 
-        self._index: Index = build_index(pack(entries), space_free)
+        self._use(build_index(pack(entries), space_free))
+
+    def _use(self, index: Index) -> None:
+        from curation.matching.tables import view
+
+        self._index, self._view = index, view(index)
 
     @classmethod
     def open(cls, path: Path) -> Matcher:
@@ -42,7 +47,7 @@ class Matcher:
         from curation.matching.store import read_index
 
         made = cls.__new__(cls)
-        made._index = read_index(path)
+        made._use(read_index(path))
         return made
 
     @classmethod
@@ -64,18 +69,18 @@ class Matcher:
         if len(entries) < WORTH_KEEPING:
             return cls(entries, space_free)
         from curation.matching.entries import build_index, digest, pack
-        from curation.matching.store import read_index, write_index
+        from curation.matching.store import read_index
 
         packed = pack(entries)
         path = (folder or cache_root() / "matching") / f"{digest(packed, space_free)}.index"
         made = cls.__new__(cls)
         try:
-            made._index = read_index(path)
+            made._use(read_index(path))
         except (OSError, DataError):
-            made._index = build_index(packed, space_free)
+            made._use(build_index(packed, space_free))
             try:
-                write_index(made._index, path)
-                made._index = read_index(path)
+                made.save(path)
+                made._use(read_index(path))
             except OSError as error:
                 log.warning("the index of %d entries stays in memory: %s", len(entries), error)
         return made
@@ -110,4 +115,4 @@ class Matcher:
         """
         from curation.matching.search import search
 
-        return search(self._index, texts)
+        return search(self._view, texts)
