@@ -7,13 +7,10 @@ Where there is no set `other`, such texts match nothing.
 from __future__ import annotations
 
 import json
-import string
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from curation.languages import OTHER, candidates, set_of_code
-from curation.matching import PUNCTUATION
 from pipeline.errors import ConfigError, DataError
 
 
@@ -65,29 +62,6 @@ class MetadataSets:
     def set_of(self, label: str | None) -> str:
         """The set that serves texts of a language label, of whatever name; never fails."""
         return next((name for name in candidates(label) if name in self._sources), OTHER)
-
-
-def compose(*sources: Iterable[str], limit: int = 500_000, worldwide: bool = False) -> list[str]:
-    """Entries in MetaCLIP's order: the numbers 0 to 99, then the sources one after another; the first of equal ones stays.
-
-    Args:
-        sources: WordNet, unigrams, bigrams, titles, in this order.
-        limit: how many entries there may be.
-        worldwide: drop entries that are all punctuation or longer than 256 characters (MetaCLIP 2); otherwise single ASCII
-            punctuation marks alone (MetaCLIP). Empty ones are always dropped.
-    """
-    kept = _worldwide if worldwide else _english
-    numbers = map(str, range(100))
-    ordered = dict.fromkeys(entry for source in (numbers, *sources) for entry in source if kept(entry))
-    return list(islice(ordered, limit))
-
-
-def _english(entry: str) -> bool:
-    return len(entry) > 1 or entry not in string.punctuation
-
-
-def _worldwide(entry: str) -> bool:
-    return 0 < len(entry) <= 256 and not PUNCTUATION.issuperset(entry)
 
 
 def _lines(path: Path) -> Iterator[str]:

@@ -15,7 +15,7 @@ from rich.console import Console
 from curation.subset import read_uids
 from pipeline.errors import PairpoolError
 from pipeline.removal import remove as takedown
-from workflows import tell
+from workflows import metadata, tell
 from workflows.config import Config, load
 from workflows.kinds import KINDS
 from workflows.runner import plan_of, work
@@ -86,6 +86,8 @@ def _stage_command(kind: str) -> None:
 
 for _kind in KINDS:
     _stage_command(_kind)
+
+app.add_typer(metadata.app, name="metadata")
 
 
 def main() -> None:

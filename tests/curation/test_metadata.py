@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from curation.metadata import MetadataSets, compose
+from curation.metadata import MetadataSets
+from curation.metadata_build.compose import compose
 from pipeline.errors import ConfigError, DataError
 
 

@@ -3,7 +3,7 @@
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from xml.etree import ElementTree
 
@@ -11,7 +11,7 @@ from workflows.demo.fetch import Stock
 from workflows.demo.packages import ANNOTATIONS, CLDR_CORE, DERIVED, LOCALENAMES
 from workflows.demo.unpack import members
 
-#: The languages that the demo knows: CLDR's code, which for all of them is also the label of fastText lid.176.
+#: The languages whose names hang on the demo's pictures: CLDR's code, which for all of them is also the label of fastText lid.176.
 # fmt: off
 LOCALES = (
     "en", "de", "fr", "es", "it", "pt", "nl", "sv", "da", "no", "fi", "pl", "cs", "sk", "hu",
@@ -33,26 +33,26 @@ class Names:
     titles: list[str] = field(default_factory=list)
 
 
-def read_cldr(stock: Stock) -> dict[str, Names]:
-    """Language -> names, for each of LOCALES that the archives hold; empty where CLDR could not be had."""
+def read_cldr(stock: Stock, locales: Collection[str] = LOCALES) -> dict[str, Names]:
+    """Language -> names, for each of `locales` that the archives hold; empty where CLDR could not be had."""
     names: dict[str, Names] = defaultdict(Names)
     for package in (ANNOTATIONS, DERIVED, LOCALENAMES, CLDR_CORE):
         archive = stock.get(package)
         if archive is None:
             continue
         pattern = XML_PATH if package is CLDR_CORE else JSON_PATH
-        for path, content in members(archive, lambda path, pattern=pattern: wanted(pattern, path)):  # type: ignore[misc]
+        for path, content in members(archive, lambda path, pattern=pattern: wanted(pattern, path, locales)):  # type: ignore[misc]
             match = pattern.fullmatch(path)
             assert match is not None
             read = from_xml if package is CLDR_CORE else from_json
             read(match[1], content, names[match[2]])
-    return {locale: names[locale] for locale in LOCALES if locale in names}
+    return {locale: names[locale] for locale in locales if locale in names}
 
 
-def wanted(pattern: re.Pattern[str], path: str) -> bool:
-    """Whether a member holds names in one of our languages."""
+def wanted(pattern: re.Pattern[str], path: str, locales: Collection[str] = LOCALES) -> bool:
+    """Whether a member holds names in one of these languages."""
     match = pattern.fullmatch(path)
-    return match is not None and match[2] in LOCALES
+    return match is not None and match[2] in locales
 
 
 def from_json(kind: str, content: bytes, names: Names) -> None:

@@ -5,13 +5,14 @@ from pathlib import Path
 import pytest
 from demo_registry import EMOJI, Registry
 
+from curation.metadata_build.compose import tally
 from workflows.demo.cldr import Names, read_cldr
 from workflows.demo.clients import Clients
 from workflows.demo.clipart import Words, alt_text, name_of, series, spaced, texts_of, without_author, words_of
 from workflows.demo.emoji import Emoji
 from workflows.demo.fetch import stock_up
 from workflows.demo.languages import LANGUAGES
-from workflows.demo.wordlists import tally, wordnet
+from workflows.demo.wordlists import wordnet
 
 REAL_CACHE = Path(__file__).parents[3] / "build" / "demo" / "cache"
 
