@@ -232,12 +232,12 @@ def limits(
     taking, row_bytes = told["rows"]["cpu"], cost["rows"].grown / spilled
     merging = told["counts"]["cpu"] * size / merge.items
     listing, entry_bytes = ledger.cpu / ledger.items, ledger.grown / ledger.items
+    part = per_shard / shard_rows
     days = {
         f"the intake is one unit of one process, {taking * 1e6:.1f} s a million rows": taking,
         f"the merge of counts is one process, {per_shard:,.0f} entries a shard at {merging * 1e9:.0f} ns": merging
-        * per_shard
-        / shard_rows,
-        f"one driver lists {len(STEPS) - 2} ledger entries a shard, {listing * 1e6:.0f} us each on a local disk": listing
+        * part,
+        f"one driver lists {len(STEPS) - 2} ledger entries a shard, {listing * 1e6:.0f} us each on a disk": listing
         * entries,
     }
     gigabytes = {

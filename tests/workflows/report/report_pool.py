@@ -297,7 +297,11 @@ def steps(metadata: Path) -> list[Step]:
         Write(name="captions", only="select"),
         Score(name="clip_short", text="captions.short", middle=0.3),
         Score(name="clip_long", text="captions.long", middle=0.27),
-        Export(name="shards", texts={"caption_alt": "rows.caption", "caption_short": "captions.short"}),
+        Export(
+            name="shards",
+            texts={"caption_alt": "rows.caption", "caption_short": "captions.short"},
+            lists={"texts": "rows.texts", "probabilities": "balance.text_probabilities"},
+        ),
         Train(name="model"),
     ]
 
