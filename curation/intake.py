@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from curation.lists import list_files, read_list
+from curation.lists import count_lines, list_files, read_list
 from curation.pairs import PAIR, Pair, again, pair_of, rows_of_shard
 from pipeline.errors import ConfigError, DataError
 from pipeline.plan import shard_name
@@ -87,7 +87,7 @@ class Intake(Step):
                 "The intake has no list. Say `urls: PATH` of a parquet, csv, tsv or jsonl file with a `url` column."
             )
         urls = (self.urls, *self.more)[task.part]
-        lines = sum(1 for _ in self._pairs(urls))
+        lines = sum(count_lines(file, self.columns) for file in list_files(urls))
         if not lines:
             raise DataError(f"{urls} has no lines. A list needs at least one.")
         shards = -(-lines // self.shard_rows)

@@ -71,6 +71,20 @@ def read_list(path: Path, columns: Mapping[str, str]) -> Iterator[Line]:
         ) from error
 
 
+def count_lines(path: Path, columns: Mapping[str, str]) -> int:
+    """How many lines `read_list` gives; a parquet file says so itself.
+
+    Raises:
+        DataError: as `read_list`.
+    """
+    if path.suffix != ".parquet":
+        return sum(1 for _ in read_list(path, columns))
+    try:
+        return int(pq.read_metadata(path).num_rows)
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(f"{path} cannot be read: {error}. Check that the file is whole and a parquet file.") from error
+
+
 def _names(found: list[str], columns: Mapping[str, str], path: Path) -> dict[str, str]:
     """Our name -> the list's name, for the columns that the list has."""
     absent = [theirs for theirs in columns.values() if theirs not in found]

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 
 from curation.lists import Line
-from pipeline.rows import FAILED, ROWS, SUCCESS, TEXT, digest128, key_of, uid_of
+from pipeline.rows import FAILED, PLAIN_URL, ROWS, SUCCESS, TEXT, digest128, key_of, uid_of
 
 #: What travels between the two passes of intake.
 PAIR = pa.schema(
@@ -59,6 +59,8 @@ def again(pair: Pair, known: Mapping[str, str]) -> Pair:
 def _url_error(url: str | None) -> str | None:
     if not url or not url.strip():
         return "no URL"
+    if PLAIN_URL.fullmatch(url):
+        return None
     try:
         parts = urlsplit(url.strip())
         parts.port  # noqa: B018 - raises for a port that is no number

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from curation.rules import Rule
 from pipeline.errors import ConfigError
-from pipeline.recipe import recipe
+from pipeline.recipe import execution, recipe
 from pipeline.reduce import Reduce
 from pipeline.rows import FAILED, QUARANTINED, SUCCESS
 from pipeline.stage import Annotate, Stage
@@ -93,6 +93,7 @@ class Select(Stage):
     rules: tuple[Rule, ...]
     after: str | tuple[str, ...] = ()
     explain: tuple[str, ...] = ()
+    batch_rows: int = execution(default=16_384)
 
     @property
     def earlier(self) -> tuple[str, ...]:

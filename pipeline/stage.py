@@ -101,10 +101,18 @@ def annotate_shard(stage: Stage, annotate: Annotate, store: Store, task: Task, f
 
 def account(table: pa.Table) -> tuple[dict[str, int], dict[str, int]]:
     """Count the rows of a part by `status`, and those that failed or were rejected by the first line of their reason."""
-    failed = table.filter(pc.equal(table["status"], FAILED))["error_message"].to_pylist()
-    rejected = table["reject_reason"].drop_null().to_pylist() if "reject_reason" in table.column_names else []
-    reasons = Counter((text or "no reason given").splitlines()[0][:120] for text in [*failed, *rejected])
-    return dict(sorted(Counter(table["status"].to_pylist()).items())), dict(sorted(reasons.items()))
+    failed = table["error_message"].filter(pc.equal(table["status"], FAILED))
+    rejected = table["reject_reason"].drop_null() if "reject_reason" in table.column_names else failed.slice(0, 0)
+    reasons = Counter[str]()
+    for text, rows in (*_tally(failed), *_tally(rejected)):
+        reasons[(text or "no reason given").splitlines()[0][:120]] += rows
+    return dict(sorted((status or "", rows) for status, rows in _tally(table["status"]))), dict(sorted(reasons.items()))
+
+
+def _tally(column: pa.ChunkedArray) -> list[tuple[str | None, int]]:
+    """Each value and its rows."""
+    counted = pc.value_counts(column)
+    return list(zip(counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True))
 
 
 def _columns_to_read(stage: Stage) -> list[str]:

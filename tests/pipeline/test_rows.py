@@ -3,11 +3,13 @@
 import re
 from collections import Counter
 from statistics import NormalDist
+from urllib.parse import urlsplit, urlunsplit
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.rows import canonical_url, digest128, key_of, shard_of, uid_of, uniform
+from pipeline.rows import PLAIN_URL, canonical_url, digest128, key_of, shard_of, uid_of, uniform
 
 
 def test_one_address_has_one_uid_however_it_is_spelled():
@@ -40,3 +42,18 @@ def test_a_draw_belongs_to_its_row_purpose_and_text_and_is_uniform():
     assert abs(sum(draws) / len(draws) - 0.5) < bound
     assert len({uniform(s, u, p, t) for s in (0, 1) for u in "ab" for p in "cd" for t in ("", "x")}) == 16
     assert draws[7] == uniform(0, digest128("7"), "balance")
+
+
+@given(st.from_regex(PLAIN_URL, fullmatch=True))
+def test_a_plain_url_is_what_taking_it_apart_gives(url):
+    parts = urlsplit(url)
+    assert urlunsplit((parts.scheme, parts.netloc, parts.path, parts.query, "")) == url == canonical_url(url)
+    assert parts.port is None and parts.hostname == parts.netloc
+
+
+@pytest.mark.parametrize(
+    "url", ["http://a.org", "http://A.org/", "http://a.org:80/", "http://a.org/?", "http://a.org/#b", "http://u@a.org/"]
+)
+def test_other_spellings_are_not_plain(url):
+    assert not PLAIN_URL.fullmatch(url)
+    assert PLAIN_URL.fullmatch(canonical_url(url)) or "@" in url
