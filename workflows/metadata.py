@@ -134,7 +134,7 @@ def print_built(built: Mapping[str, Built], console: Console) -> None:
         table.add_row(code, *(f"{made.sources.get(head, 0):,}" for head in heads))
     console.print(table)
     for code, made in built.items():
-        facts = "  ".join(f"{name.replace('_', ' ')} {value:,.6g}" for name, value in made.facts.items())
+        facts = "  ".join(f"{name.replace('_', ' ')} {round(value, 2):,}" for name, value in made.facts.items())
         if facts:
             console.print(f"{code}: {facts}", highlight=False)
 
