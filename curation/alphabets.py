@@ -84,9 +84,9 @@ LETTERS = {
     },
     # Base letters stand for every language; listed are those that only some write. The nukta and some vowel signs are marks.
     "DEVANAGARI": {
-        "hi": "\u093cक़ख़ग़ज़ड़ढ़फ़ऑॉँ",
-        "mai": "\u093cक़ख़ग़ज़ड़ढ़फ़ऑॉँ",
-        "bh": "\u093cक़ख़ग़ज़ड़ढ़फ़ऑॉँ",
+        "hi": "\u093c\u0958\u0959\u095a\u095b\u095c\u095d\u095eऑॉँ",
+        "mai": "\u093c\u0958\u0959\u095a\u095b\u095c\u095d\u095eऑॉँ",
+        "bh": "\u093c\u0958\u0959\u095a\u095b\u095c\u095d\u095eऑॉँ",
         "mr": "ळऱॲऍॅऑॉँ",
         "gom": "ळऱॲऍॅऑॉँ",
         "ne": "ँ",

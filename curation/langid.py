@@ -74,7 +74,7 @@ class LangId(Stage):
     @contextmanager
     def open(self, tables: Mapping[str, pa.Table]) -> Iterator[Annotate]:
         """Load the model."""
-        judge = load(self._weights(), second_opinion=self.second_opinion)
+        judge = load(self._weights(), Weights() if self.second_opinion else None)
 
         def annotate(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             for batch in batches:
@@ -122,7 +122,8 @@ def default_model() -> Path:
 
 def identify(judge: Judge, texts: pa.StringArray) -> tuple[pa.StringArray, pa.FloatArray, pa.StringArray]:
     """The likeliest label of each text, its probability in [0, 1] and who said so; `unknown`, 0 and null without letters."""
-    verdict = judge(pc.replace_substring(readable(texts), "\n", " "))
+    lines = pc.binary_join_element_wise(pc.replace_substring(readable(texts), "\n", " "), "\n", "")
+    verdict = judge(lines)
     names = pa.array([*judge.labels, UNKNOWN], pa.string())
     return (
         names.take(pa.array(verdict.labels % len(names))),
@@ -141,8 +142,8 @@ def readable(texts: pa.StringArray) -> pa.StringArray:
     return texts
 
 
-def load(path: Path, *, second_opinion: bool) -> Judge:
-    """A judge with a fastText model.
+def load(path: Path, weights: Weights | None) -> Judge:
+    """A judge with a fastText model, and with letters of these weights or without.
 
     Raises:
         ConfigError: if the file is none.
@@ -154,4 +155,5 @@ def load(path: Path, *, second_opinion: bool) -> Judge:
     except ValueError as error:
         raise ConfigError(f"{path} is not a fastText model ({error}). Name a .bin or .ftz file.") from error
     labels = [label.removeprefix(LABEL) for label in model.get_labels()]
-    return Judge(model.predict, labels, Weights() if second_opinion else None)
+    # `model.predict` itself would look for line feeds in each text and add one, in Python: a tenth of a short text's time.
+    return Judge(lambda lines, k: model.f.multilinePredict(lines, k, 0.0, "strict"), labels, weights)

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from scipy.sparse import csr_array
 
 from curation.scripts import SEVERAL, Classes, Floats, Ints
 
@@ -122,8 +121,10 @@ class Letters:
         result: Doubles = cost.foreign * share + cost.strange * strange + cost.no_kana * kanaless * table.japanese
         return result
 
-    def _counts(self) -> csr_array:
+    def _counts(self) -> Any:
         """(text, class): 1 for each character; not a dense matrix, whose product would set the threads of a BLAS spinning."""
+        from scipy.sparse import csr_array  # here, so that planning does not wait for it
+
         ends = np.append(self.starts, len(self.classes))
         ones = np.ones(len(self.classes))
         return csr_array(

@@ -22,7 +22,7 @@ from curation.letters import Letters, Weights
 from curation.scripts import SEVERAL, Floats, Ints, classes
 
 LABEL = "__label__"
-#: fastText's `predict(lines, k)`.
+#: fastText's choices for lines that end in a line feed: lines, k -> labels and probabilities, likeliest first.
 Predict = Callable[[list[str], int], tuple[list[list[str]], list[Floats]]]
 Mask = npt.NDArray[np.bool_]
 
@@ -66,7 +66,7 @@ class Judge:
         self._index = {LABEL + label: k for k, label in enumerate(self.labels)}
 
     def __call__(self, texts: pa.StringArray) -> Verdict:
-        """The verdict on valid UTF-8 texts without line ends."""
+        """The verdict on texts of valid UTF-8, each one line with its line feed."""
         verdict = Verdict.blank(len(texts))
         if self._weights is None:
             self._ask(texts, np.flatnonzero(pc.match_substring_regex(texts, r"\p{L}")), verdict)

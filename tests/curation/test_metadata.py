@@ -33,10 +33,6 @@ def test_lists_of_one_label_are_merged_its_own_first(tmp_path):
     assert sets.names == ("no", "other", "zh")
 
 
-def test_a_set_of_its_own_goes_before_a_relative(tmp_path):
-    assert folder(tmp_path, zh="猫", yue="貓").set_of("yue") == "yue"
-
-
 def test_the_json_forms_of_metaclip(tmp_path):
     (tmp_path / "list.json").write_text(json.dumps(["cat", "dog", "cat"]))
     (tmp_path / "dict.json").write_text(json.dumps({"en": ["cat"], "ja": ["猫", "\ud800"]}))
