@@ -67,7 +67,7 @@ class Train(Step):
         curves = draw(folder / METRICS, done.evaluation, folder / CURVES)
         failed = len(done.faults)
         counts = {SUCCESS: done.visited - failed, FAILED: failed, NOT_SELECTED: done.samples - done.visited}
-        facts = {"steps": done.steps, "samples_seen": done.fields.total(), "texts": dict(sorted(done.fields.items()))}
+        facts = {"steps": done.steps, "samples_seen": done.shown, "texts": dict(sorted(done.fields.items()))}
         if self.config.online:
             facts["skipped"] = done.skipped
         return Outcome(

@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"{done.steps} steps, {done.rate:.0f} samples/s, {len(done.faults)} of {done.samples} samples unusable")
     print(f"texts shown: {dict(sorted(done.fields.items()))}")
     if config.online:
-        print(f"visits skipped by their probability: {done.skipped} of {done.skipped + done.fields.total()}")
+        print(f"visits skipped by their probability: {done.skipped} of {done.skipped + done.shown}")
     for moment, found in done.evaluation.items():
         print(f"{moment}: " + "  ".join(f"{name} {value:.3f}" for name, value in summary(found).items()))
     print(f"model: {given.out}")

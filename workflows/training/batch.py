@@ -13,21 +13,21 @@ from workflows.training.order import Position
 
 @dataclass(frozen=True)
 class Visit:
-    """What became of one visit of one sample: it was shown (`field` says which text), failed (`reason`), or was skipped."""
+    """What became of one visit of one sample: it was shown (`fields` says which texts), failed (`reason`), or was skipped."""
 
     position: Position
-    field: str = ""
+    fields: tuple[str, ...] = ()
     reason: str = ""
 
     @property
     def shown(self) -> bool:
         """Whether the sample is in the batch."""
-        return bool(self.field)
+        return bool(self.fields)
 
     @property
     def skipped(self) -> bool:
         """Whether its probability left it out, this time."""
-        return not self.field and not self.reason
+        return not self.fields and not self.reason
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Batch:
 
     Attributes:
         images: uint8, samples x 3 x size x size.
-        tokens: int64, samples x context length.
+        tokens: int64, samples x context length; samples x K x context length if each shows K > 1 texts.
         visits: all that were asked for, in order; those that were shown are the samples.
     """
 
@@ -46,8 +46,8 @@ class Batch:
 
     @property
     def fields(self) -> Counter[str]:
-        """Which text was shown -> samples."""
-        return Counter(visit.field for visit in self.visits if visit.shown)
+        """Which text was shown -> times: samples, times the texts that each shows."""
+        return Counter(field for visit in self.visits for field in visit.fields)
 
     @property
     def faults(self) -> Sequence[tuple[Position, str]]:

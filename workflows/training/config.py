@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pipeline.errors import ConfigError
 from pipeline.recipe import execution, recipe
+from workflows.training.options import TextOptions
 
 
 @recipe
@@ -20,6 +21,7 @@ class TrainConfig:
         loss: `clip` (softmax over the batch, Radford et al. 2021) or `siglip` (sigmoid of pairs, Zhai et al. 2023).
         captions: weight of each text of a sample: `txt`, or a top-level string of its json such as caption_short.
             A field of weight 0 is read only where the one that was drawn is empty.
+        texts: the policy by which a visit chooses its texts; `captions` are the weights of the policy `weights`.
         online: `probability` balances as it goes (MetaCLIP v1.2): each visit draws one of the sample's `texts`, which takes the
             place of its txt, and is skipped unless its entry in `probabilities` is above the visit's own number. A sample
             without these lists needs a `probability` of its txt. The export's `lists` and `columns` write them.
@@ -40,6 +42,7 @@ class TrainConfig:
     architecture: Mapping[str, Any] | None = None
     loss: Literal["clip", "siglip"] = "clip"
     captions: Mapping[str, float] = field(default_factory=lambda: {"txt": 1.0})
+    texts: TextOptions = TextOptions()
     online: Literal["probability"] | None = None
     batch: int = 128
     steps: int = 1000

@@ -18,6 +18,7 @@ from workflows.training.config import TrainConfig
 from workflows.training.images import Pixels, centre, decode, random_crop
 from workflows.training.online import drawn, refill
 from workflows.training.order import Position, batches
+from workflows.training.policies import text_policy
 from workflows.training.shards import Raw, Shards, Unreadable
 
 if TYPE_CHECKING:
@@ -30,11 +31,11 @@ Tokenizer = Callable[[list[str]], torch.Tensor]
 
 @dataclass(frozen=True)
 class Item:
-    """One visit of one sample: with pixels and a text if it is shown."""
+    """One visit of one sample: with pixels and texts if it is shown."""
 
     visit: Visit
     pixels: Pixels | None = None
-    text: str = ""
+    texts: tuple[str, ...] = ()
 
 
 @dataclass
@@ -47,6 +48,9 @@ class Samples(Base):
     _cache: dict[tuple[int, int], tuple[Raw, Image.Image]] = field(default_factory=dict)
     _cached: int = 0
 
+    def __post_init__(self) -> None:
+        self._policy = text_policy(self.config.texts, self.config.captions)
+
     def __getitem__(self, position: Position) -> Item:
         try:
             raw, image = self._raw(position)
@@ -54,10 +58,10 @@ class Samples(Base):
             texts = self._texts(raw, position.epoch, uid)
             if texts is None:
                 return Item(Visit(position))
-            name, text = choose(texts, self.config.captions, self.config.seed, position.epoch, uid)
+            chosen = self._policy.choose(texts, self.config.seed, position.epoch, uid, raw.fields)
             key = (self.config.seed, "crop", position.epoch, uid)
             pixels = random_crop(image or self._decoded(position, raw), self.size, self.config.crop, key)
-            return Item(Visit(position, name), pixels, text)
+            return Item(Visit(position, tuple(name for name, _ in chosen)), pixels, tuple(text for _, text in chosen))
         except Unreadable as reason:
             return Item(Visit(position, reason=str(reason)))
 
@@ -92,9 +96,16 @@ class Collate:
     def __call__(self, items: Sequence[Item]) -> Batch:
         """Stack what could be used, and list what could not."""
         good = [item for item in items if item.pixels is not None]
-        tokens = self.tokenizer([item.text for item in good]) if good else torch.zeros((0, 1), dtype=torch.int64)
+        tokens = self._tokens([item.texts for item in good])
         pixels = stack([item.pixels for item in good if item.pixels is not None], self.size)
         return Batch(pixels, tokens, [item.visit for item in items])
+
+    def _tokens(self, texts: Sequence[tuple[str, ...]]) -> torch.Tensor:
+        """Samples x context length; samples x K x context length if each has K > 1 texts."""
+        if not texts:
+            return torch.zeros((0, 1), dtype=torch.int64)
+        tokens = self.tokenizer([text for item in texts for text in item])
+        return tokens if len(texts[0]) == 1 else tokens.view(len(texts), len(texts[0]), -1)
 
 
 def stack(pixels: Sequence[Pixels], size: int) -> torch.Tensor:

@@ -37,6 +37,7 @@ class Trained:
         files: name -> file: weights, config, metrics and evaluation.
         samples: of the data set.
         visited: how many of them were shown, or could not be, at least once.
+        shown: visits that were shown.
         skipped: visits that their probability left out; the trainer balances as it goes.
         steps: taken.
         faults: (shard, sample) -> why it could not be used.
@@ -48,6 +49,7 @@ class Trained:
     files: dict[str, Path]
     samples: int
     visited: int = 0
+    shown: int = 0
     skipped: int = 0
     steps: int = 0
     faults: dict[tuple[int, int], str] = field(default_factory=dict)
@@ -176,6 +178,7 @@ def _note(done: Trained, batch: Batch, met: list[bytearray]) -> None:
             done.visited += not met[place.shard][place.sample]
             met[place.shard][place.sample] = 1
     done.skipped += batch.skipped
+    done.shown += len(batch.images)
     done.fields += batch.fields
     done.faults |= {(position.shard, position.sample): reason for position, reason in batch.faults}
     if len(done.faults) == done.samples:
