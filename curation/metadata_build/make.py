@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -16,7 +17,7 @@ from curation.metadata_build.build import Builder, Built, Inputs
 from curation.metadata_build.rules import rules_of
 from curation.metadata_build.segment import find
 from curation.metadata_build.streams import Watch, require, unwatched
-from pipeline.errors import ConfigError, DataError
+from pipeline.errors import ConfigError, DataError, MachineError
 
 
 @dataclass(frozen=True)
@@ -46,19 +47,31 @@ def make(order: Order, out: Path, watch: Watch = unwatched) -> dict[str, Built]:
     Raises:
         ConfigError: if a file is not there, or a tokenizer is not installed.
         DataError: if a file does not say what it should, or a language gets no entry.
+        MachineError: if the disk that counting writes to is full or gone.
     """
     _check(order)
-    with tempfile.TemporaryDirectory(prefix="pairpool-metadata-", dir=order.scratch) as scratch:
-        titles = _titles(order, Path(scratch) / "titles", watch)
-        built: dict[str, Built] = {}
-        for code, inputs in order.inputs.items():
-            place = Path(scratch) / "languages" / code
-            place.mkdir(parents=True)
-            rules = replace(rules_of(code), **order.changes)
-            builder = Builder(code, inputs, rules, place, order.memory, order.workers, watch)
-            built[code] = builder.build(titles.get(code))
+    try:
+        with tempfile.TemporaryDirectory(prefix="pairpool-metadata-", dir=order.scratch) as scratch:
+            built = _built(order, Path(scratch), watch)
+    except OSError as error:
+        raise MachineError(
+            f"counting on disk failed ({error}). Name a folder with room for it with --scratch."
+        ) from error
     records = {code: _record(order, code, made) for code, made in built.items()}
     folder.write(out, {code: made.entries for code, made in built.items()}, records)
+    return built
+
+
+def _built(order: Order, scratch: Path, watch: Watch) -> dict[str, Built]:
+    titles = _titles(order, scratch / "titles", watch)
+    built: dict[str, Built] = {}
+    for code, inputs in order.inputs.items():
+        place = scratch / "languages" / code
+        place.mkdir(parents=True)
+        rules = replace(rules_of(code), **order.changes)
+        builder = Builder(code, inputs, rules, place, order.memory, order.workers, watch)
+        built[code] = builder.build(titles.get(code))
+        shutil.rmtree(place)
     return built
 
 

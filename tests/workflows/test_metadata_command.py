@@ -114,6 +114,7 @@ def test_a_later_build_keeps_the_other_languages_and_a_build_is_the_same_again(g
             "--set min_count=few: Input should be a valid integer",
         ),
         (["--frequencies=en={}/de.txt"], 1, "line 1: 'wort0' is not a text, a tab and a whole number"),
+        (["--corpus=en={}/en.txt.gz", "--scratch={}/gone"], 1, "Name a folder with room for it with --scratch"),
         (["--wordnet=en={}"], 2, "holds none of data.noun"),
         (["--corpus=en={}/en.txt.gz", "--licence=MIT"], 2, "is not CODE:SOURCE=TEXT"),
     ],
