@@ -31,10 +31,9 @@ def plan_of(config: Config) -> Plan:
 
 def work(config: Config, kinds: Sequence[str]) -> int:
     """Do the steps of `kinds` (all, if empty) and tell what came of it; the exit code."""
-    console = Console()
-    finish(Store(config.pool))  # a removal that was killed
-    plan = plan_of(config)
+    plan, console = plan_of(config), Console()
     names = _names(plan, kinds)
+    finish(plan.store)  # a removal that was killed
     plan.claim()
     if all(_all_done(plan, step) for step in plan.steps if step.name in names):
         console.print(
