@@ -4,7 +4,7 @@ A label's score is its log-probability by the model less what the letters say ag
 speaks for a label, so a first choice that no letter contradicts stands, and the model is asked for more than its first choice only
 where one does. A text that is half or more in a script of one label alone is not shown to the model at all.
 
-The weights were chosen on the names and keywords of half of CLDR's emoji in the languages that the model has labels for
+The weights were chosen on names and keywords of CLDR's emoji, and are as good as any near them on one half of the emoji
 (`python -m benchmarks.langid --tune`); the benchmark's table is about the other half.
 """
 
