@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -30,6 +31,7 @@ class Gatherer:
         selection: the step whose `keep` says which rows.
         refs: the further columns to read.
         lists: those that hold a list a row.
+        also: columns that are not written: rows have them as they are.
         seed: of the order.
     """
 
@@ -39,6 +41,7 @@ class Gatherer:
     refs: tuple[str, ...]
     lists: tuple[str, ...]
     seed: int
+    also: tuple[str, ...] = ()
 
     def windows(self, task: Task, shards: int) -> Iterator[tuple[int, list[Row]]]:
         """For each window of so many shards: how many rows it has, and those that are kept, shuffled."""
@@ -55,26 +58,38 @@ class Gatherer:
         kept.sort(key=lambda row: (uniform(self.seed, row.uid, "export"), row.uid))
         return rows, kept
 
+    def kinds(self, task: Task) -> dict[str, pa.DataType]:
+        """The type that the values of each written column have as JSON."""
+        shard = task.shards[0]
+        found = read_shard(self.store, task, shard, [*self.refs, *self.lists]).schema
+        return {name: json_type(found.field(name).type) for name in found.names}
+
     def _columns(self) -> tuple[str, ...]:
-        return ("rows.uid", "rows.key", f"{self.selection}.keep", *self.refs, *self.lists)
+        return ("rows.uid", "rows.key", f"{self.selection}.keep", *self.refs, *self.lists, *self.also)
 
     def _kept(self, table: pa.Table, images: Members) -> Iterator[Row]:
         kept = table.filter(pc.fill_null(table[f"{self.selection}.keep"], False))
         columns: dict[str, Sequence[Value]] = {ref: plain(kept[ref], ref) for ref in self.refs}
         columns |= {ref: plain_lists(kept[ref], ref) for ref in self.lists}
+        also = {ref: kept[ref].to_pylist() for ref in self.also}
         keys = zip(kept["rows.uid"].to_pylist(), kept["rows.key"].to_pylist(), strict=True)
         for place, (uid, key) in enumerate(keys):
-            yield Row(uid, key, {ref: values[place] for ref, values in columns.items()}, images)
+            raw = {ref: values[place] for ref, values in also.items()}
+            yield Row(uid, key, {ref: values[place] for ref, values in columns.items()}, images, raw)
 
 
 @dataclass(frozen=True)
 class Row:
-    """A row to export: its columns by reference, and where its image lies. Bytes are read when they are written."""
+    """A row to export: its columns by reference, and where its image lies. Bytes are read when they are written.
+
+    `raw` has the columns that are not written, as they are, nulls and all.
+    """
 
     uid: str
     key: str
     columns: dict[str, Value]
     images: Members
+    raw: Mapping[str, Any] = field(default_factory=dict)
 
 
 def plain(column: pa.ChunkedArray, ref: str) -> Sequence[Field]:
@@ -108,6 +123,18 @@ def plain_lists(column: pa.ChunkedArray, ref: str) -> Sequence[Sequence[Field]]:
         values = pc.struct_field(values, "text")
     held = plain(pa.chunked_array([values]), ref)
     return [held[start:stop] for start, stop in pairwise(offsets.tolist())]
+
+
+def json_type(kind: pa.DataType) -> pa.DataType:
+    """The one type that `plain` and `plain_lists` turn a column into."""
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        held = kind.value_type
+        return pa.list_(pa.string() if pa.types.is_struct(held) else json_type(held))
+    if pa.types.is_boolean(kind):
+        return pa.bool_()
+    if pa.types.is_floating(kind):
+        return pa.float64()
+    return pa.int64() if pa.types.is_integer(kind) else pa.string()
 
 
 def _filled(column: pa.ChunkedArray, missing: Field) -> Sequence[Field]:

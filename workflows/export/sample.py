@@ -13,6 +13,8 @@ from pipeline.errors import ContractError
 Suffix = Literal["jpg", "png", "webp"]
 Field = str | int | float | bool
 Value = Field | Sequence[Field]
+ENCODE = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+OWN = ("uid", "key")  #: json fields that every sample has
 KEY = re.compile(r"[A-Za-z0-9_-]+")
 FIELD = re.compile(r"[a-z][a-z0-9_]*")
 MAGIC: Mapping[Suffix, re.Pattern[bytes]] = {
@@ -49,10 +51,9 @@ def members(sample: Sample, suffix: Suffix) -> list[tuple[str, bytes]]:
         raise ContractError(
             f"The key {sample.key!r} is not made of A-Z a-z 0-9 _ and -. Readers cut keys at dots; re-key the rows."
         )
-    fields = json.dumps(dict(sample.fields), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return [
         (f"{sample.key}.{suffix}", sample.image),
-        (f"{sample.key}.json", fields.encode()),
+        (f"{sample.key}.json", ENCODE(dict(sample.fields)).encode()),
         (f"{sample.key}.txt", sample.text.encode()),
     ]
 

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import field
+from functools import partial
 from pathlib import Path
-from typing import ClassVar, cast
+from typing import ClassVar
 
-from pipeline.errors import ConfigError, DataError
+from pipeline.errors import ConfigError
 from pipeline.parts import ColumnRef
-from pipeline.recipe import recipe
-from pipeline.step import Entry, Outcome, Scope, Step, Task, Work
+from pipeline.recipe import content, execution, recipe
+from pipeline.step import Entry, Scope, Step, Task, Work
 from pipeline.store import Store
-from workflows.export.account import Account
-from workflows.export.card import card
-from workflows.export.gather import Gatherer, Row
-from workflows.export.sample import FIELD, Field, Sample, Suffix, fault
-from workflows.export.writer import ShardWriter, writing
-
-OWN = ("uid", "key")  #: json fields that every sample has
+from workflows.export.beside import Format
+from workflows.export.gather import Gatherer
+from workflows.export.reencode import Resize
+from workflows.export.sample import FIELD, OWN, Suffix
+from workflows.export.shape import Shape
+from workflows.export.side import path_of
+from workflows.export.work import SOURCE, export
 
 
 @recipe
@@ -35,10 +36,20 @@ class Export(Step):
         lists: json fields that hold one value for each text of the row, each from a column about texts. With
             `texts: rows.texts` and `probabilities: balance.text_probabilities` a trainer can balance as it goes.
         suffix: of the image members; a row whose stored image is of another format fails, with that reason.
-        shard_samples: samples a shard.
+        resize: makes the images anew instead, of any stored format: `{size: 256, mode: shortest, quality: 90}`.
+        shard_samples: samples a shard, at most.
+        shard_bytes: bytes of a tar, at most; a sample that is larger alone gets a shard alone.
         window: how many shards of the pool are shuffled together.
         seed: of the order.
+        validation: the share that is held out, in shards of its own in `validation/`.
+        groups: a column that is equal for duplicates, null for a row without one: `unique.representative`. All rows of a
+            group fall on one side.
+        formats: what the samples are written as besides: `parquet` (a file a tar), `lance` (one dataset; needs pylance, which
+            names its files at random).
+        threads: that make samples; the bytes are the same for any number.
         title: of the dataset card.
+        licence: of the data set, as the card names it.
+        licences: a Markdown file for the card that says whose the data are.
     """
 
     kind: ClassVar[str] = "export"
@@ -51,10 +62,18 @@ class Export(Step):
     columns: Mapping[str, str] = field(default_factory=lambda: {"url": "rows.url"})
     lists: Mapping[str, str] = field(default_factory=dict)
     suffix: Suffix = "jpg"
+    resize: Resize | None = None
     shard_samples: int = 10_000
+    shard_bytes: int | None = None
     window: int = 16
     seed: int = 0
+    validation: float = 0.0
+    groups: str | None = None
+    formats: tuple[Format, ...] = ()
+    threads: int = execution(default=1)
     title: str = "Image-text pairs"
+    licence: str = "other"
+    licences: Path | None = content(default=None)
 
     def __post_init__(self) -> None:
         names = [*OWN, *self.texts, *self.columns, *self.lists]
@@ -70,14 +89,18 @@ class Export(Step):
             raise ConfigError(
                 f"Export {self.name!r} takes its txt from {list(self.default)}, but `texts` has: {known}. Correct `default`."
             )
-        if self.window < 1 or self.shard_samples < 1:
-            raise ConfigError(f"Export {self.name!r}: window and shard_samples must be 1 or more.")
+        if min(self.window, self.shard_samples, self.threads, self.shard_bytes or 1) < 1:
+            raise ConfigError(
+                f"Export {self.name!r}: window, shard_samples, shard_bytes and threads must be 1 or more."
+            )
+        if not 0 <= self.validation < 1:
+            raise ConfigError(f"Export {self.name!r}: validation {self.validation} is not a share from 0 to below 1.")
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """The rows, the selection, the images and every column that is written."""
-        steps = (ColumnRef.parse(ref).step for ref in (*self._refs(), *self.lists.values()))
-        return tuple(dict.fromkeys(["rows", self.selection, self.images, *steps]))
+        """The rows, the selection, the images and every column that is written or asked."""
+        refs = (*self._refs(), *self.lists.values(), *([self.groups] if self.groups else []))
+        return tuple(dict.fromkeys(["rows", self.selection, self.images, *(ColumnRef.parse(ref).step for ref in refs)]))
 
     @property
     def folder(self) -> str:
@@ -86,66 +109,24 @@ class Export(Step):
 
     def path(self, role: str, task: Task, digest: str) -> str:
         """Readers want `00000000.tar`: files keep their names, in a folder that belongs to the inputs of this export."""
-        return f"{self.folder}/{task.unit}/{role}"
+        return f"{self.folder}/{task.unit}/{path_of(role)}"
+
+    @property
+    def shape(self) -> Shape:
+        """How a row becomes a sample; json fields lie in the order of their names."""
+        texts, columns, lists = (dict(sorted(given.items())) for given in (self.texts, self.columns, self.lists))
+        encode = partial(self.resize, suffix=self.suffix) if self.resize else None
+        return Shape(self.suffix, self.default, texts, columns, lists, encode)
 
     def _refs(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys([*self.texts.values(), *self.columns.values()]))
 
+    def gatherer(self, store: Store) -> Gatherer:
+        """What reads the rows."""
+        also = (SOURCE, *([self.groups] if self.groups else []))
+        return Gatherer(store, self.images, self.selection, self._refs(), tuple(self.lists.values()), self.seed, also)
+
     @contextmanager
     def start(self, store: Store, tables: Mapping[str, Entry]) -> Iterator[Work]:
         """Give the function that exports the pool."""
-        yield lambda task, folder: self._export(store, task, folder)
-
-    def _export(self, store: Store, task: Task, folder: Path) -> Outcome:
-        """One pass over the pool; memory holds the columns of one window, and one image.
-
-        Raises:
-            DataError: if not one row can be written: an export without shards would only surprise its reader.
-        """
-        gatherer = Gatherer(store, self.images, self.selection, self._refs(), tuple(self.lists.values()), self.seed)
-        with writing(folder, self.suffix, self.shard_samples) as writer:
-            account = Account()
-            for rows, kept in gatherer.windows(task, self.window):
-                account.rows += rows
-                account.kept += len(kept)
-                self._write(kept, writer, account)
-            files = writer.close()
-        if not writer.sizes:
-            raise DataError(self._nothing(account))
-        files["README.md"] = card(folder / "README.md", self, account)
-        return Outcome(files, account.rows, account.counts(), dict(account.failures), account.facts(writer))
-
-    def _write(self, kept: list[Row], writer: ShardWriter, account: Account) -> None:
-        for row in kept:
-            made = self._sample(row)
-            if isinstance(made, str):
-                account.failures[made] += 1
-                continue
-            writer.add(made)
-            account.written += 1
-            account.empty.update(name for name in self.texts if not str(made.fields[name]).strip())
-
-    def _sample(self, row: Row) -> Sample | str:
-        """The sample of a row, or why it has none."""
-        image = row.images.get(row.key)
-        if image is None:
-            return "the pool has no image of this row"
-        if reason := fault(image, self.suffix):
-            return reason
-        texts = {name: str(row.columns[ref]) for name, ref in sorted(self.texts.items())}
-        text = next((texts[name] for name in self.default if texts[name].strip()), None)
-        if text is None:
-            return f"no text in {', '.join(self.default)}"
-        further = {name: row.columns[ref] for name, ref in sorted(self.columns.items())}
-        lists = {name: row.columns[ref] for name, ref in sorted(self.lists.items())}
-        if len({len(cast(Sequence[Field], held)) for held in lists.values()}) > 1:
-            return f"{', '.join(lists)} are not about the same texts"
-        return Sample(row.key, image, text, {"uid": row.uid, "key": row.key, **texts, **further, **lists})
-
-    def _nothing(self, account: Account) -> str:
-        reasons = "; ".join(f"{reason}: {rows}" for reason, rows in account.failures.most_common(3))
-        return (
-            f"Export {self.name!r} has no sample to write: {self.selection!r} keeps {account.kept} of {account.rows} rows"
-            + (f", and of these none could be written ({reasons})" if reasons else "")
-            + ". Loosen the selection, or correct `images`, `suffix` and `default`."
-        )
+        yield lambda task, folder: export(self, store, task, folder)

@@ -55,4 +55,4 @@ def test_a_row_whose_lists_are_of_different_texts_is_not_written() -> None:
     step = Export(name="shards", lists={"texts": "rows.texts", "chances": "b.p"}, columns={})
     images: Any = {"k": b"\xff\xd8\xff"}
     row = Row("uid", "k", {"rows.caption": "a", "rows.texts": ["a", "b"], "b.p": [0.5]}, images)
-    assert step._sample(row) == "chances, texts are not about the same texts"
+    assert step.shape.sample(row) == "chances, texts are not about the same texts"
