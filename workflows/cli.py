@@ -17,6 +17,7 @@ from pipeline.errors import PairpoolError
 from pipeline.removal import remove as takedown
 from workflows import metadata, tell
 from workflows.config import Config, load
+from workflows.evaluate import evaluate
 from workflows.kinds import KINDS
 from workflows.runner import plan_of, work
 
@@ -86,6 +87,7 @@ def _stage_command(kind: str) -> None:
 
 for _kind in KINDS:
     _stage_command(_kind)
+app.command()(evaluate)
 
 app.add_typer(metadata.app, name="metadata")
 

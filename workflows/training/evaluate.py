@@ -1,21 +1,18 @@
-"""Image-text retrieval on a held-out set: how often the right text, or picture, is among the nearest, with intervals."""
+"""A model on held-out pictures: their features, and retrieval among them. The trainer judges itself with this before and after."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from math import comb
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 
 from workflows.training.model import Built
+from workflows.training.retrieval import retrieval, summary
 
-KS = (1, 5, 10)
-RESAMPLES = 1000
-Ranks = npt.NDArray[np.int64]
+__all__ = ["HeldOut", "evaluate", "features", "image_features", "judging", "summary", "text_features"]
 
 
 @dataclass(frozen=True)
@@ -32,71 +29,39 @@ def evaluate(built: Built, held_out: HeldOut, seed: int = 0) -> dict[str, Any]:
     return retrieval(images, texts, held_out.texts, seed)
 
 
-def retrieval(images: torch.Tensor, texts: torch.Tensor, names: Sequence[str], seed: int = 0) -> dict[str, Any]:
-    """As `evaluate`, from unit-length features (samples x dimensions). Samples of one text are right for each other."""
-    groups = _groups(names)
-    scores = (images @ texts.T).numpy()
-    return {
-        "samples": len(names),
-        "distinct_texts": int(groups.max()) + 1,
-        "chance": _chance(groups),
-        "image_to_text": _recalls(ranks(scores, groups), seed),
-        "text_to_image": _recalls(ranks(scores.T, groups), seed),
-    }
-
-
 def features(built: Built, held_out: HeldOut, batch: int = 256) -> tuple[torch.Tensor, torch.Tensor]:
     """Unit-length features of the pictures and of the texts, on the CPU at float32."""
-    images, texts = [], []
+    places = range(0, len(held_out.texts), batch)
+    with judging(built):
+        images = [image_features(built, held_out.images[at : at + batch]) for at in places]
+    return torch.cat(images), text_features(built, held_out.texts, batch)
+
+
+@contextmanager
+def judging(built: Built) -> Iterator[None]:
+    """The model in evaluation mode, without gradients; as it was afterwards."""
     was_training = built.model.training
     built.model.eval()
-    device = next(built.model.parameters()).device
-    with torch.inference_mode():
-        for at in range(0, len(held_out.texts), batch):
-            tokens = built.tokenizer(list(held_out.texts[at : at + batch])).to(device)
-            pixels = built.prepare(held_out.images[at : at + batch])
-            images.append(built.model.encode_image(pixels, normalize=True).float().cpu())  # type: ignore[operator]
-            texts.append(built.model.encode_text(tokens, normalize=True).float().cpu())  # type: ignore[operator]
-    built.model.train(was_training)
-    return torch.cat(images), torch.cat(texts)
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        built.model.train(was_training)
 
 
-def ranks(scores: npt.NDArray[np.float32], groups: npt.NDArray[np.int64]) -> Ranks:
-    """For each query (row) the rank of its best right answer, from 0. A tie with a wrong answer is lost.
-
-    Losing ties is what keeps a collapsed model, which scores all alike, from scoring full marks.
-    """
-    right = groups[:, None] == groups[None, :]
-    best = np.where(right, scores, -np.inf).max(axis=1)
-    found: Ranks = ((scores >= best[:, None]) & ~right).sum(axis=1)
-    return found
+def image_features(built: Built, images: torch.Tensor) -> torch.Tensor:
+    """Of one batch, within `judging`."""
+    found: torch.Tensor = built.model.encode_image(built.prepare(images), normalize=True)  # type: ignore[operator]
+    return found.float().cpu()
 
 
-def _groups(names: Sequence[str]) -> npt.NDArray[np.int64]:
-    """Equal texts, equal numbers."""
-    numbers: dict[str, int] = {}
-    return np.array([numbers.setdefault(" ".join(name.split()).casefold(), len(numbers)) for name in names])
-
-
-def _recalls(found: Ranks, seed: int) -> dict[str, dict[str, float]]:
-    return {f"R@{k}": _interval((found < k).astype(np.float64), seed) for k in KS}
-
-
-def _interval(hits: npt.NDArray[np.float64], seed: int) -> dict[str, float]:
-    """The mean, and the middle 95 % of means over resampled queries (Efron's percentile bootstrap)."""
-    generator = np.random.RandomState(seed)
-    means = [hits[generator.randint(0, len(hits), len(hits))].mean() for _ in range(RESAMPLES)]
-    low, high = np.percentile(means, [2.5, 97.5])
-    return {"value": float(hits.mean()), "low": float(low), "high": float(high)}
-
-
-def _chance(groups: npt.NDArray[np.int64]) -> dict[str, float]:
-    """Expected recall of a random order: 1 - C(n - g, k) / C(n, k) for a query with g right answers among n."""
-    n, sizes = len(groups), np.bincount(groups)[groups]
-    return {f"R@{k}": float(np.mean([1 - comb(n - int(g), k) / comb(n, min(k, n)) for g in sizes])) for k in KS}
-
-
-def summary(result: Mapping[str, Any]) -> dict[str, float]:
-    """The mean of both ways for each k: one line of a table."""
-    ways = ("image_to_text", "text_to_image")
-    return {f"R@{k}": sum(result[way][f"R@{k}"]["value"] for way in ways) / len(ways) for k in KS}
+def text_features(built: Built, texts: Sequence[str], batch: int = 256) -> torch.Tensor:
+    """Of any number of texts; a text that stands there twice is encoded once."""
+    distinct = {text: place for place, text in enumerate(dict.fromkeys(texts))}
+    ordered, device = list(distinct), next(built.model.parameters()).device
+    with judging(built):
+        found = [
+            built.model.encode_text(built.tokenizer(ordered[at : at + batch]).to(device), normalize=True).float().cpu()  # type: ignore[operator]
+            for at in range(0, len(ordered), batch)
+        ]
+    return torch.cat(found)[[distinct[text] for text in texts]]

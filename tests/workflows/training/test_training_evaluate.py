@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from workflows.training.evaluate import KS, ranks, retrieval, summary
+from workflows.training.retrieval import KS, ranks, retrieval, summary
 
 NAMES = [f"text {n}" for n in range(60)]
 
@@ -28,9 +28,11 @@ def test_a_collapsed_model_scores_nothing() -> None:
 
 
 def test_ranks_of_a_worked_example() -> None:
-    scores = np.array([[0.9, 0.5, 0.1], [0.2, 0.1, 0.3], [0.4, 0.4, 0.4]], np.float32)
-    assert ranks(scores, np.array([0, 1, 2])).tolist() == [0, 2, 2]
-    assert ranks(scores, np.array([0, 0, 1])).tolist() == [0, 1, 2]
+    queries, answers = torch.tensor([[0.9, 0.5, 0.1], [0.2, 0.1, 0.3], [0.4, 0.4, 0.4]]), torch.eye(3)
+    apart, alike = np.array([0, 1, 2]), np.array([0, 0, 1])
+    for chunk in (1, 3, 6, 1000):  # in one piece or in several
+        assert ranks(queries, answers, apart, apart, chunk).tolist() == [0, 2, 2]
+        assert ranks(queries, answers, alike, alike, chunk).tolist() == [0, 1, 2]
 
 
 def test_equal_texts_are_right_for_each_other() -> None:
