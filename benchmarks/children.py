@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import resource
 import time
 from collections.abc import Iterator
 from multiprocessing.queues import Queue
@@ -74,6 +73,12 @@ def together(processes: int, index: Path, texts: Path, rounds: int) -> list[Shar
     return found
 
 
+def peak() -> int:
+    """The most memory that this process has held, in bytes; getrusage would count its parent's before it was born."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
+
+
 def batches(texts: pa.Array, languages: pa.Array, rows: int) -> Iterator[pa.RecordBatch]:
     """Rows of one text each, the same texts over and over."""
     for start in range(0, rows, BATCH):
@@ -101,7 +106,7 @@ def _stage(metadata: Path, texts: Path, rows: int, out: Queue[dict[str, Any]]) -
             "rows": rows,
             "matches": matches,
             "cpu": cpu,
-            "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+            "peak": peak(),
         }
     )
 

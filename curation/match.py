@@ -39,7 +39,7 @@ class Match(Stage):
     metadata: Path = dataclasses.field(metadata={"identity": "content"})
     space_free: bool = True
     english: str = "en"
-    batch_rows: int = execution(default=16_384)
+    batch_rows: int = execution(default=65_536)
 
     @property
     def reads(self) -> tuple[str, ...]:

@@ -143,6 +143,15 @@ def wider(table: Words, words: bool) -> Words:
 
 
 @compiled
+def roomier(pool: Bytes, size: int) -> Bytes:
+    """The same bytes with zeros behind them; copied one by one, as numba takes two seconds to compile a slice's checks."""
+    made = np.zeros(size, np.uint8)
+    for k in range(len(pool)):
+        made[k] = pool[k]
+    return made
+
+
+@compiled
 def put_word(words: Words, pool: Bytes, state: Places, start: int, length: int, entry: int) -> int:
     """The address of the slot of a word; one that is new is put there, under the id `entry`, or a fresh one if that is -1.
 
@@ -230,9 +239,7 @@ def build_spaced(
         while crowded(edges, state[1] + depth):
             edges = wider(edges, False)
         if state[2] + stop - start + 16 * depth + 64 > len(pool):
-            more = np.zeros(2 * (len(pool) + stop - start + 16 * depth), np.uint8)
-            more[: len(pool)] = pool
-            pool = more
+            pool = roomier(pool, 2 * (len(pool) + stop - start + 16 * depth))
         node, seen, begun = NOTHING, 0, start
         for k in range(start, stop + 1):
             if k < stop and data[k] != 32:

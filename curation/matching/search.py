@@ -20,7 +20,7 @@ class Room:
         self.text = np.empty(3 * longest + 4 * PADDING, np.uint8)
         self.active = np.empty(view.depth + 1, np.uint64)
         self.found = np.empty(8 * (view.depth + 64), np.int32)
-        self.out = np.empty(8 * len(offsets) + FEW, np.int32)
+        self.out = np.empty(16 * len(offsets) + FEW, np.int32)
         self.ends = np.zeros(len(offsets), np.int64)
         self.buffers = self._buffers()
 
