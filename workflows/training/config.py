@@ -32,10 +32,17 @@ class TrainConfig:
         crop: a training picture is a random crop of at least this share of the area (open_clip's default .9).
         mix: how many shards are shuffled together.
         precision: `bf16` computes under autocast.
+        accumulate: micro-batches that a rank's share of a batch is computed in, one after the other: less memory, the same
+            gradient (`step`), one more forward pass.
+        recompute: activations are computed again in the backward pass instead of kept (gradient checkpointing).
         workers: processes that decode; 0 decodes in the trainer's own.
         threads: of torch on a CPU; 0 leaves them as they are.
         cache_mb: decoded pictures kept by each worker, so that a small data set is decoded once.
         log_every: steps between lines of metrics.jsonl.
+        tensorboard: write the same numbers as TensorBoard's events.
+        checkpoint_steps, checkpoint_minutes: how often the training is saved as a whole; 0 never. A training that is run again
+            with its checkpoints goes on from the last: to the bit on a CPU, if its schedule has no `seconds`.
+        keep: the last so many checkpoints stay.
     """
 
     model: str = "pairpool-tiny"
@@ -60,11 +67,21 @@ class TrainConfig:
     threads: int = execution(default=0)
     cache_mb: int = execution(default=256)
     log_every: int = execution(default=10)
+    accumulate: int = execution(default=1)
+    recompute: bool = execution(default=False)
+    tensorboard: bool = execution(default=False)
+    checkpoint_steps: int = execution(default=0)
+    checkpoint_minutes: float = execution(default=10.0)
+    keep: int = execution(default=2)
 
     def __post_init__(self) -> None:
         if min(self.captions.values(), default=-1.0) < 0 or sum(self.captions.values()) <= 0:
             raise ConfigError(f"Caption weights {dict(self.captions)} must not be negative, and one must be positive.")
         if self.batch < 2 or self.steps < 1 or self.mix < 1 or self.log_every < 1:
             raise ConfigError("A training needs a batch of 2 or more, and steps, mix and log_every of 1 or more.")
+        if self.accumulate < 1 or self.keep < 1 or min(self.checkpoint_steps, self.checkpoint_minutes) < 0:
+            raise ConfigError(
+                "accumulate and keep must be 1 or more, checkpoint_steps and checkpoint_minutes 0 or more."
+            )
         if not (0 <= self.warmup < 1 and 0 < self.crop <= 1 and self.lr > 0):
             raise ConfigError("warmup must lie in [0, 1), crop in (0, 1], and lr above 0.")
