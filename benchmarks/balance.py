@@ -36,7 +36,7 @@ TARGETS = {"english": 8.0, "worldwide": 6.0, "processes": 1.8, "chain": 1.25}
 CHAIN_TEXTS, FEW_TEXTS = 200_000, 2_000
 MEMORY_GROWTH = 1.1  # of the peak, from a tenth of the rows to all of them
 RECORD = Path("build/bench/balance.json")
-PARTS = ("english", "worldwide", "processes", "memory", "chain")
+PARTS = ("english", "worldwide", "first use", "processes", "memory", "chain")
 
 Corpora = Mapping[str, corpora.Corpus]
 
@@ -201,6 +201,10 @@ def speed_table(pairs: Mapping[str, Mapping[str, Any]]) -> Table:
 def other_rows(record: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """What stands beside the speed."""
     rows = []
+    if found := record.get("first use"):
+        rows.append(
+            ("first use", f"{found['cold']:.1f} CPU-s on a new machine (compiling), {found['warm']:.1f} then", "")
+        )
     if found := record.get("processes"):
         rows.append(
             (
@@ -261,6 +265,7 @@ def measure(chosen: argparse.Namespace, console: Console) -> dict[str, Any]:
         parts: dict[str, Callable[[], dict[str, Any]]] = {
             "english": lambda: compare(english, chosen.runs),
             "worldwide": lambda: compare(others, chosen.runs),
+            "first use": lambda: {name: children.first_use(folder / "cache") for name in ("cold", "warm")},
             "processes": lambda: processes(english["en"], folder, min(chosen.runs, 3)),
             "memory": lambda: memory({**others, **english}, folder, chosen.rows),
             "chain": lambda: whole_chain({**others, **english}, folder, min(chosen.runs, 3)),

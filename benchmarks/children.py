@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import resource
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from multiprocessing.queues import Queue
@@ -71,6 +75,15 @@ def together(processes: int, index: Path, texts: Path, rounds: int) -> list[Shar
     for process in running:
         process.join()
     return found
+
+
+def first_use(cache: Path) -> float:
+    """CPU-seconds of a process that indexes two entries and matches one text, with pairpool's cache in this folder."""
+    script = "from curation.matching import Matcher; Matcher(['a b', 'c'], True).match_text('a b')"
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-c", script], env=os.environ | {"PAIRPOOL_CACHE": str(cache)}, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def peak() -> int:

@@ -141,15 +141,14 @@ def test_processes_share_a_file(tmp_path):
 
 
 @pytest.mark.slow
-def test_compiled_code_is_kept_where_it_can_be(tmp_path):
-    script = "from curation.matching import Matcher; print(Matcher(['a', '猫'], True).match_text('a 猫猫'))"
+def test_compiled_code_is_kept_where_it_can_be(tmp_path, index):
+    script = f"from pathlib import Path; from curation.matching import Matcher; m = Matcher.open(Path({str(index)!r}))"
     (tmp_path / "file").write_text("")
     for root, kept in ((tmp_path / "cache", True), (tmp_path / "file" / "cache", False)):
         environment = os.environ | {"PAIRPOOL_CACHE": str(root)}
-        done = subprocess.run(
-            [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
-        )
-        assert done.stdout == "[0, 1]\n"
+        command = [sys.executable, "-c", f"{script}; print(m.match_text('a photo of'))"]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        assert done.stdout == "[0, 1, 8]\n"
         assert any(root.glob("numba/*/*/*.nbc")) == kept
 
 

@@ -55,13 +55,14 @@ def ranks(queries: torch.Tensor, answers: torch.Tensor, wanted: Groups, given: G
         wanted, given: groups of the queries and of the answers; an answer is right if its group is the query's.
         chunk: scores held at a time.
     """
-    found, step = [], max(chunk // len(answers), 1)
+    found: list[Groups] = []
+    step = max(chunk // len(answers), 1)
     for at in range(0, len(queries), step):
         scores = (queries[at : at + step] @ answers.T).numpy()
         right = wanted[at : at + step, None] == given[None, :]
         best = np.where(right, scores, -np.inf).max(axis=1)
         found.append(((scores >= best[:, None]) & ~right).sum(axis=1))
-    return np.concatenate(found).astype(np.int64)
+    return np.concatenate(found)
 
 
 def equal(names: Sequence[str]) -> Groups:
