@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,14 +15,25 @@ import aiohttp
 from captioning.endpoints import Address, Endpoint, Fault, Unreachable, pause
 from captioning.exchange import Answer, answer_of
 from captioning.gate import Gate
+from captioning.metrics import look
+from captioning.slots import Slots
 from pipeline.errors import ConfigError, MachineError
 
+EVERY = 1.0  # seconds between two looks at a server
+SILENCE = (
+    60.0  # seconds until a server that does not tell its figures is taken to hang: a busy machine is no dead server
+)
+CROWDED = 1.25  # of its pace: so full may a server be that was asked about this image before, and is asked again
 SUSPECT = 2  # deaths of a server under a row until the row is asked alone
 CULPRIT = 2  # deaths under a row that was asked alone until it is given up
 
 REFUSALS = frozenset({400, 413, 415, 422})
 WRONG_ADDRESS = frozenset({401, 403, 404, 405})
 BUSY = frozenset({429, 502, 503, 504})
+
+
+#: Whom this task asked last. A row is one task: its further prompts and attempts find its image in that server's prefix cache.
+_asked: ContextVar[Endpoint | None] = ContextVar("asked", default=None)
 
 
 class Refused(Exception):  # noqa: N818 - it is the row's outcome, not an error of the program
@@ -61,6 +74,7 @@ class Client:
     """Sends requests to the least busy of its endpoints, and tries again what may succeed later.
 
     Attributes:
+        slots: rows that should be in work at once, for all endpoints together; `watch` keeps it up to date.
         tries: how often a row is asked again for faults of single requests (500, silence) before it is given up.
         timeout: seconds of silence until a request is given up.
         patience: seconds without any answer from any endpoint until the run stops.
@@ -76,8 +90,42 @@ class Client:
     ) -> None:
         self.timeout, self.patience, self.tries = timeout, patience, tries
         self._endpoints, self._session = list(endpoints), session
+        self.slots = Slots(sum(endpoint.pace.limit for endpoint in self._endpoints))
         self._gate = Gate()
-        self._last_answer = 0.0
+        self._last_answer = self._last_progress = 0.0
+        self._watching: list[asyncio.Task[None]] = []
+
+    def watch(self) -> None:
+        """From now on look at every endpoint once a second: is it there, how long is its queue, what does it hold."""
+        self._watching = [asyncio.create_task(self._watch(endpoint)) for endpoint in self._endpoints]
+
+    async def close(self) -> None:
+        """Look no more, and let the endpoints go."""
+        for task in self._watching:
+            task.cancel()
+        await asyncio.gather(*self._watching, return_exceptions=True)
+        for endpoint in self._endpoints:
+            await endpoint.close()
+
+    async def _watch(self, endpoint: Endpoint) -> None:
+        tokens = 0.0
+        while True:
+            await asyncio.sleep(EVERY)
+            address = endpoint.present
+            if address is None:
+                continue
+            try:
+                reading = await look(self._session, address.url, address.headers, SILENCE)
+            except (aiohttp.ClientError, TimeoutError) as error:
+                await endpoint.broken(address, Fault.SILENT if isinstance(error, TimeoutError) else Fault.LOST)
+                continue
+            if reading is not None:
+                endpoint.pace.see(reading.running, reading.waiting, endpoint.load)
+                self.slots.resize(sum(one.pace.limit for one in self._endpoints))
+                self._last_progress = time.monotonic() if reading.tokens != tokens else self._last_progress
+                tokens = reading.tokens
+            with contextlib.suppress(MachineError):  # whoever asks next meets it too
+                await endpoint.tend(reading)
 
     async def ask(self, body: Mapping[str, Any]) -> Answer:
         """The answer to one chat request.
@@ -98,16 +146,21 @@ class Client:
                 except Unreachable:
                     continue
                 except Trouble as trouble:
+                    _asked.set(None)
                     self._judge(record, trouble)
                 finally:
                     endpoint.load -= 1
             await asyncio.sleep(pause(record.errors) if record.errors else 0)
 
     async def _well(self) -> Endpoint:
-        """The least busy endpoint that does not rest."""
+        """The endpoint that this row asked before, or the least busy one that does not rest."""
         while True:
-            endpoint = min(self._endpoints, key=lambda one: (one.resting, one.load))
+            before = _asked.get()
+            if before in self._endpoints and not before.resting and before.load < CROWDED * before.pace.limit:
+                return before
+            endpoint = min(self._endpoints, key=lambda one: (one.resting, one.load / one.pace.limit))
             if not endpoint.resting:
+                _asked.set(endpoint)
                 return endpoint
             failing = min(one.failing for one in self._endpoints)
             if failing > self.patience:
@@ -118,14 +171,16 @@ class Client:
             await asyncio.sleep(min(1.0, endpoint.resting))
 
     async def _try(self, endpoint: Endpoint, body: Mapping[str, Any], record: _Record, alone: bool) -> Answer:
-        address = await endpoint.address()
         try:
-            answer = await self._post(address, body)
+            async with endpoint.visit() as address:
+                begun = time.monotonic()
+                answer = await self._post(address, body)
         except Trouble as trouble:
             record.note(trouble, trouble.fault and await endpoint.broken(address, trouble.fault), alone)
             raise
-        endpoint.answered()
         self._last_answer = time.monotonic()
+        endpoint.pace.answered(self._last_answer - begun)
+        endpoint.answered()
         return answer
 
     def _judge(self, record: _Record, trouble: Trouble) -> None:
@@ -148,8 +203,8 @@ class Client:
         except aiohttp.ClientConnectorError as error:
             raise Trouble(f"server cannot be reached\n{error}", Fault.AWAY) from error
         except TimeoutError as error:
-            silent = Fault.SILENT if self._last_answer < sent else None
-            raise Trouble(f"no answer within {self.timeout:g} s", silent) from error
+            works = max(self._last_answer, self._last_progress) >= sent
+            raise Trouble(f"no answer within {self.timeout:g} s", None if works else Fault.SILENT) from error
         except aiohttp.ContentTypeError as error:
             raise Trouble(f"answer is no chat completion\n{error}", None) from error
         except aiohttp.ClientError as error:

@@ -13,6 +13,8 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator,
 from concurrent.futures import Future
 from typing import Any, Generic, TypeVar
 
+from captioning.slots import Slots
+
 Batch = TypeVar("Batch")
 Row = TypeVar("Row")
 Made = TypeVar("Made")
@@ -60,7 +62,7 @@ class Flow(Generic[Batch, Row, Made]):
         background: where it runs.
         rows: the rows of a batch.
         work: makes something of one row. An exception of it ends the stream.
-        in_flight: how many rows it is given at once.
+        slots: how many rows it is given at once; several streams may share them.
     """
 
     def __init__(
@@ -68,11 +70,10 @@ class Flow(Generic[Batch, Row, Made]):
         background: Background,
         rows: Callable[[Batch], Sequence[Row]],
         work: Callable[[Row], Awaitable[Made]],
-        in_flight: int,
+        slots: Slots,
     ) -> None:
         self._background, self._rows, self._work = background, rows, work
-        self._in_flight = in_flight
-        self._slots = asyncio.Semaphore(in_flight)
+        self._slots = slots
         self._changed = threading.Condition()
         self._unfinished = 0
         self._failed: BaseException | None = None
@@ -94,7 +95,7 @@ class Flow(Generic[Batch, Row, Made]):
 
     def _wants(self, held: int) -> bool:
         """Whether fewer rows are unfinished than keep all slots busy for another round."""
-        return self._unfinished < self._in_flight + max(RESERVE, self._in_flight) and held < BATCHES_HELD
+        return self._unfinished < self._slots.size + max(RESERVE, self._slots.size) and held < BATCHES_HELD
 
     def _begin(self, batch: Batch) -> list[Future[Made]]:
         rows = self._rows(batch)

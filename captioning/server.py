@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from captioning import watchdog
@@ -39,12 +39,13 @@ class Server:
 
     def __init__(self, command: Command, env: Mapping[str, str], timeout: float, log_dir: Path | None = None) -> None:
         self._command, self._env, self._timeout = command, dict(env), timeout
-        folder = log_dir or Path(tempfile.gettempdir())
-        folder.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix="pairpool-server-", suffix=".log", dir=folder)
-        os.close(handle)
+        self._log_dir = log_dir or Path(tempfile.gettempdir())
+        with self._disk():
+            self._log_dir.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(prefix="pairpool-server-", suffix=".log", dir=self._log_dir)
+            os.close(handle)
+            self._scratch = tempfile.TemporaryDirectory(prefix="pairpool-")  # vLLM leaves sockets and stores behind
         self.log = Path(name)
-        self._scratch = tempfile.TemporaryDirectory(prefix="pairpool-")  # vLLM leaves sockets and stores behind
         self.key = secrets.token_urlsafe(24)
         self.url = ""
         self.starts = self.group = 0
@@ -86,6 +87,17 @@ class Server:
         self.group = int(self._process.stdout.readline() or 0)
         return port
 
+    @contextlib.contextmanager
+    def _disk(self) -> Iterator[None]:
+        """Say what a full or missing disk means here."""
+        try:
+            yield
+        except OSError as error:
+            raise MachineError(
+                f"The caption server has no place for its log or its temporary files ({error}). Make room there, or name "
+                f"another folder: `server.log_dir` for the log (now {self._log_dir}), TMPDIR for the rest."
+            ) from error
+
     def _becomes_healthy(self, port: int) -> bool:
         """Wait until it is healthy; False if it ended before."""
         deadline = time.monotonic() + self._timeout
@@ -124,6 +136,10 @@ class Server:
             watchdog.signal_group(self.group, signal.SIGKILL)
         self.stop()
 
+    def memory(self) -> int:
+        """Bytes that its processes hold; 0 where the kernel does not tell."""
+        return sum(resident(self.group))
+
     def close(self) -> None:
         """Stop it for good, give up a start that is under way, and remove its log and its temporary files."""
         self._closing.set()
@@ -148,6 +164,15 @@ class Server:
             f"Read what it says in {self.keep_log()}, then change `server.args`, `server.max_model_len` or the model, or name a server "
             f"that runs in `endpoints`. Its last lines:\n{self.tail()}\n"
         )
+
+
+def resident(group: int) -> Iterator[int]:
+    """Resident bytes of each process of a group."""
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has just ended
+            fields = status.read_text().rpartition(")")[2].split()
+            if int(fields[2]) == group:
+                yield int(fields[21]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def free_port() -> int:

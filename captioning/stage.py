@@ -9,20 +9,19 @@ from dataclasses import field
 from functools import cached_property, partial
 from typing import ClassVar
 
-import aiohttp
 import pyarrow as pa
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
 from captioning.captioner import Captioner, Row
 from captioning.client import Client
-from captioning.endpoints import Endpoint, Given, Own
+from captioning.crew import Crew, Terms
 from captioning.exchange import Sampling, Scalar
 from captioning.flow import Background, Flow
 from captioning.model import Model, resolve
 from captioning.prompts import Prompt, load
 from captioning.provenance import PROVENANCE
 from captioning.schema import TextField
-from captioning.vllm_command import ServerOptions, vllm_server
+from captioning.vllm_command import ServerOptions
 from pipeline.errors import ConfigError
 from pipeline.recipe import Identity, execution, recipe
 from pipeline.stage import Annotate, Stage
@@ -62,12 +61,13 @@ class Caption(Stage):
         endpoints: addresses of servers that run, such as `http://node7:8000`. None given: an own server.
         api_key_env: the environment variable that holds the key of the endpoints.
         server: how an own server is started.
-        concurrency: requests in flight.
+        concurrency: requests at each server; none given: as many as keep its queue from running empty.
         timeout: seconds that one request may take.
         patience: seconds that given endpoints may answer nothing at all before the run stops.
     """
 
     kind: ClassVar[str] = "caption"
+    in_hand: ClassVar[int] = 2  # shards at once, so that the server does not run empty at a shard's end
 
     name: str = "captions"
     model: str = execution(default="demo")  # what it stands for is identity: see `identity`
@@ -87,7 +87,7 @@ class Caption(Stage):
     endpoints: tuple[str, ...] = execution(default=())
     api_key_env: str | None = execution(default=None)
     server: ServerOptions = execution(default=ServerOptions())
-    concurrency: PositiveInt = execution(default=32)
+    concurrency: PositiveInt | None = execution(default=None)
     timeout: PositiveFloat = execution(default=300.0)
     patience: float = execution(default=600.0)
 
@@ -121,7 +121,7 @@ class Caption(Stage):
         """
         prompt, model = self._prompt(), self._model()
         with Background() as background:
-            crew = background.run(_Crew.hire(self, model))
+            crew = background.run(Crew.hire(self._terms(model)))
             try:
                 yield partial(self._annotate, background, self._captioner(crew.client, model, prompt))
             finally:
@@ -130,7 +130,7 @@ class Caption(Stage):
     def _annotate(
         self, background: Background, captioner: Captioner, batches: Iterator[pa.RecordBatch]
     ) -> Iterator[pa.RecordBatch]:
-        flow = Flow(background, self._rows, captioner, self.concurrency)
+        flow = Flow(background, self._rows, captioner, captioner.client.slots)
         schema = pa.schema([*self.writes, pa.field("error_message", pa.string())])
         for made in flow(batches):
             yield pa.RecordBatch.from_pylist(made, schema)
@@ -143,6 +143,18 @@ class Caption(Stage):
     def _captioner(self, client: Client, model: Model, prompt: Prompt) -> Captioner:
         sampling = Sampling(self.seed, self.temperature, self.top_p, self.max_tokens, self.sampling)
         return Captioner(client, model, prompt, self.fields, sampling, self.retries, self.retry_step, self.max_side)
+
+    def _terms(self, model: Model) -> Terms:
+        return Terms(
+            model,
+            self.endpoints,
+            self._key,
+            self.server,
+            self.resources.gpus,
+            self.concurrency,
+            self.timeout,
+            self.patience,
+        )
 
     def _model(self) -> Model:
         return resolve(self.model, self.revision, served=bool(self.endpoints))
@@ -163,26 +175,3 @@ class Caption(Stage):
         if self.api_key_env not in os.environ:
             raise ConfigError(f"The environment variable {self.api_key_env} is not set. Set it, or drop `api_key_env`.")
         return os.environ[self.api_key_env]
-
-
-class _Crew:
-    """A client and what it needs, made in the event loop."""
-
-    def __init__(self, client: Client, session: aiohttp.ClientSession, endpoints: list[Endpoint]) -> None:
-        self.client, self._session, self._endpoints = client, session, endpoints
-
-    @classmethod
-    async def hire(cls, stage: Caption, model: Model) -> _Crew:
-        session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
-        endpoints: list[Endpoint] = [Given(url, stage._key, model.name, session) for url in stage.endpoints]
-        try:
-            endpoints = endpoints or [Own(vllm_server(model, stage.server), session, stage.server.restarts)]
-        except ConfigError:
-            await session.close()
-            raise
-        return cls(Client(endpoints, session, stage.timeout, stage.patience), session, endpoints)
-
-    async def dismiss(self) -> None:
-        for endpoint in self._endpoints:
-            await endpoint.close()
-        await self._session.close()

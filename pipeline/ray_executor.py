@@ -43,11 +43,11 @@ class _Actor:
 
 @dataclass
 class _Hand:
-    """An actor and the unit that it has in hand."""
+    """An actor and the units that it has in hand."""
 
     step: Step
     actor: Any
-    task: Task | None = None
+    tasks: list[Task] = field(default_factory=list)
 
 
 @dataclass
@@ -56,32 +56,42 @@ class RayExecutor:
 
     store: Store
     _hands: list[_Hand] = field(default_factory=list)
-    _running: dict[Any, _Hand] = field(default_factory=dict)
+    _running: dict[Any, tuple[_Hand, Task]] = field(default_factory=dict)
+    _careful: set[str] = field(
+        default_factory=set
+    )  # steps that lost a worker: one unit at a time, so that the culprit is known
 
     def has_room(self, step: Step) -> bool:
-        """Whether an actor of the step is idle, or one more is allowed and fits beside those that are there."""
-        mine = [hand for hand in self._hands if hand.step is step]
-        if any(hand.task is None for hand in mine):
-            return True
-        return len(mine) < step.resources.workers and (self._fits(step) or self._make_room(step))
+        """Whether an actor of the step can take a unit, or one more is allowed and fits beside those that are there."""
+        return self._least_busy(step) is not None or self._may_hire(step)
+
+    def _least_busy(self, step: Step) -> _Hand | None:
+        depth = 1 if step.name in self._careful else step.in_hand
+        free = [hand for hand in self._hands if hand.step is step and len(hand.tasks) < depth]
+        return min(free, key=lambda hand: len(hand.tasks), default=None)
+
+    def _may_hire(self, step: Step) -> bool:
+        mine = sum(hand.step is step for hand in self._hands)
+        return mine < step.resources.workers and (self._fits(step) or self._make_room(step))
 
     def submit(self, step: Step, task: Task, tables: Mapping[str, Entry]) -> None:
-        """Give the unit to an idle actor, or to a new one."""
-        idle = next((hand for hand in self._hands if hand.step is step and hand.task is None), None)
-        hand = idle or self._hire(step)
-        hand.task = task
-        self._running[hand.actor.run.remote(task, dict(tables))] = hand
+        """Give the unit to an idle actor, to a new one, or to the least busy one."""
+        hand = self._least_busy(step)
+        if hand is None or (hand.tasks and self._may_hire(step)):
+            hand = self._hire(step)
+        hand.tasks.append(task)
+        self._running[hand.actor.run.remote(task, dict(tables))] = hand, task
 
     def wait(self) -> Finished | Died:
         """The next unit that ended."""
         (ref,), _ = ray.wait(list(self._running), num_returns=1)
-        hand = self._running.pop(ref)
-        task, hand.task = hand.task, None
-        assert task is not None
+        hand, task = self._running.pop(ref)
+        hand.tasks.remove(task)
         try:
             finished: Finished = ray.get(ref)
         except RayActorError as error:
-            self._hands.remove(hand)
+            self._careful.add(task.step)
+            self._hands = [other for other in self._hands if other is not hand]
             return Died(task, str(error).splitlines()[0])
         except RayTaskError as error:
             raise _cause(error, task) from error
@@ -98,7 +108,9 @@ class RayExecutor:
     def _hire(self, step: Step) -> _Hand:
         need = step.resources
         actor = (
-            ray.remote(Worker).options(num_cpus=need.cpus, num_gpus=need.gpus, max_restarts=0).remote(step, self.store)
+            ray.remote(Worker)
+            .options(num_cpus=need.cpus, num_gpus=need.gpus, max_restarts=0, max_concurrency=step.in_hand)
+            .remote(step, self.store)
         )
         self._hands.append(_Hand(step, actor))
         return self._hands[-1]
@@ -116,7 +128,7 @@ class RayExecutor:
 
     def _make_room(self, step: Step) -> bool:
         """Dismiss idle actors of other steps, the oldest first, until one of this step fits."""
-        for hand in [hand for hand in self._hands if hand.task is None and hand.step is not step]:
+        for hand in [hand for hand in self._hands if not hand.tasks and hand.step is not step]:
             self._dismiss([hand])
             if self._fits(step):
                 return True
@@ -125,7 +137,7 @@ class RayExecutor:
     def _dismiss(self, hands: list[_Hand]) -> None:
         for hand in hands:
             self._hands.remove(hand)
-            if hand.task is None:
+            if not hand.tasks:
                 ray.wait([hand.actor.close.remote()], timeout=60)
             ray.kill(hand.actor)
 

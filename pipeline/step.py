@@ -107,6 +107,7 @@ class Step:
 
     kind: ClassVar[str]
     scope: ClassVar[Scope] = "shard"
+    in_hand: ClassVar[int] = 1  # units that one worker does at once, each in a thread of its own: see `Worker`
 
     name: str
     version: str = "1"

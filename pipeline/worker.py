@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import platform
+import threading
 import time
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,13 +29,18 @@ class Finished:
 
 
 class Worker:
-    """Starts a step on its first unit and keeps it open until `close`; a new table opens it anew."""
+    """Starts a step on its first unit and keeps it open until `close`; a new table opens it anew.
+
+    A step whose `in_hand` is above 1 is given that many units at once, each in a thread: so a device, or a server, does not run
+    empty while the last rows of a shard are waited for.
+    """
 
     def __init__(self, step: Step, store: Store) -> None:
         self.step, self.store, self.ledger = step, store, Ledger(store)
         self._stack = ExitStack()
         self._tables: dict[str, Entry] | None = None
         self._work: Work | None = None
+        self._busy, self._idle = 0, threading.Condition()
 
     def run(self, task: Task, tables: Mapping[str, Entry]) -> Finished:
         """Do one unit and commit it.
@@ -43,8 +49,7 @@ class Worker:
             ContractError: if the counts of its rows do not add up.
         """
         begun = time.perf_counter()
-        work = self._started(dict(tables))
-        with TemporaryDirectory(prefix=f"pairpool-{task.step}-") as folder:
+        with self._working(dict(tables)) as work, TemporaryDirectory(prefix=f"pairpool-{task.step}-") as folder:
             outcome = work(task, Path(folder))
             _check(task, outcome)
             entry = self.ledger.commit(self.step, task, outcome)
@@ -58,6 +63,20 @@ class Worker:
         note = {"seconds": seconds, "rows": finished.entry.rows, "host": platform.node(), "pid": os.getpid()}
         path = f"runs/{task.step}/{self.step.version}/{task.unit}.{task.part}.json"
         self.store.put(path, json.dumps(note | {"ended": round(time.time(), 3)}).encode())
+
+    @contextmanager
+    def _working(self, tables: dict[str, Entry]) -> Iterator[Work]:
+        """Hold the started step; it is opened anew for other tables only when nobody holds it."""
+        with self._idle:
+            self._idle.wait_for(lambda: not self._busy or tables == self._tables)
+            work = self._started(tables)
+            self._busy += 1
+        try:
+            yield work
+        finally:
+            with self._idle:
+                self._busy -= 1
+                self._idle.notify_all()
 
     def _started(self, tables: dict[str, Entry]) -> Work:
         if self._work is None or tables != self._tables:

@@ -15,9 +15,11 @@ from PIL import Image
 
 from captioning.captioner import Captioner
 from captioning.client import Client
-from captioning.endpoints import Endpoint, Given, Own
+from captioning.endpoints import Endpoint
 from captioning.exchange import Sampling
+from captioning.given import Given
 from captioning.model import Model
+from captioning.own import Own
 from captioning.prompts import load
 from captioning.schema import TextField
 from captioning.server import Server
@@ -53,11 +55,12 @@ async def client(
     async with aiohttp.ClientSession() as session:
         endpoints: list[Endpoint] = [Given(url, None, "tiny", session) for url in urls]
         endpoints += [Own(server, session, restarts=2)] if server else []
+        found = Client(endpoints, session, timeout, patience, tries)
+        found.watch()
         try:
-            yield Client(endpoints, session, timeout, patience, tries)
+            yield found
         finally:
-            for endpoint in endpoints:
-                await endpoint.close()
+            await found.close()
 
 
 def captioner(client: Client, prompt: str = "multi-alt", retries: int = 2) -> Captioner:

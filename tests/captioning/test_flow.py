@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from captioning.flow import Background, Flow
 from captioning.gate import Gate
+from captioning.slots import Slots
 from pipeline.rows import uniform
 
 
@@ -44,7 +45,7 @@ def test_every_row_comes_out_once_in_order(sizes: list[int], in_flight: int) -> 
     batches = [[next(rows) for _ in range(size)] for size in sizes]
     counter = Counter(0.002)
     with Background() as background:
-        made = list(Flow(background, rows_of, counter, in_flight)(iter(batches)))
+        made = list(Flow(background, rows_of, counter, Slots(in_flight))(iter(batches)))
     assert made == [[-row for row in batch] for batch in batches]
     assert max(counter.seen, default=0) <= in_flight
 
@@ -59,7 +60,7 @@ def test_slots_stay_full_across_batch_borders() -> None:
             yield list(range(start, start + 10))
 
     with Background() as background:
-        list(Flow(background, rows_of, counter, 8)(batches()))
+        list(Flow(background, rows_of, counter, Slots(8))(batches()))
     later = busy[8:]  # the first batches fill the reserve
     assert sum(later) / len(later) > 7  # of 8 slots, when a further batch is asked for
 
@@ -75,7 +76,7 @@ def test_one_slow_row_does_not_stop_the_batches_behind_it() -> None:
         return row
 
     with Background() as background:
-        made = list(Flow(background, rows_of, work, 4)(iter([list(range(n, n + 5)) for n in range(0, 100, 5)])))
+        made = list(Flow(background, rows_of, work, Slots(4))(iter([list(range(n, n + 5)) for n in range(0, 100, 5)])))
     assert [row for batch in made for row in batch] == list(range(100))
     assert done[-1] == 0
 
@@ -95,7 +96,7 @@ def test_batches_are_taken_only_as_they_are_needed() -> None:
         return row
 
     with Background() as background:
-        flow = Flow(background, rows_of, work, 2)(batches())
+        flow = Flow(background, rows_of, work, Slots(2))(batches())
         next(flow)
         assert begun.is_set()
         assert len(taken) <= 70  # what is held behind one slow row is bounded
@@ -111,7 +112,7 @@ def test_an_error_of_any_row_ends_the_stream_at_once() -> None:
 
     begun = time.monotonic()
     with Background() as background, pytest.raises(RuntimeError, match="the machine failed"):
-        list(Flow(background, rows_of, work, 16)(iter([[1, 2, 3], [4, 5, 6], [7, 8]])))
+        list(Flow(background, rows_of, work, Slots(16))(iter([[1, 2, 3], [4, 5, 6], [7, 8]])))
     assert time.monotonic() - begun < 5
 
 
