@@ -69,7 +69,7 @@ class Gatherer:
 
     def _kept(self, table: pa.Table, images: Members) -> Iterator[Row]:
         kept = table.filter(pc.fill_null(table[f"{self.selection}.keep"], False))
-        columns: dict[str, Sequence[Value]] = {ref: plain(kept[ref], ref) for ref in self.refs}
+        columns: dict[str, Sequence[Value]] = {ref: plain_values(kept[ref], ref) for ref in self.refs}
         columns |= {ref: plain_lists(kept[ref], ref) for ref in self.lists}
         also = {ref: kept[ref].to_pylist() for ref in self.also}
         keys = zip(kept["rows.uid"].to_pylist(), kept["rows.key"].to_pylist(), strict=True)
@@ -90,6 +90,22 @@ class Row:
     columns: dict[str, Value]
     images: Members
     raw: Mapping[str, Any] = field(default_factory=dict)
+
+
+def plain_values(column: pa.ChunkedArray, ref: str) -> Sequence[Value]:
+    """A column as JSON values: as `plain`, and a struct, such as the caption weights of a row, as an object of plain values.
+
+    Raises:
+        ContractError: as `plain`, of the column or of a field of the struct.
+    """
+    if not pa.types.is_struct(column.type):
+        return plain(column, ref)
+    whole = column.combine_chunks()
+    fields = {
+        field.name: plain(pa.chunked_array([pc.struct_field(whole, field.name)]), f"{ref}.{field.name}")
+        for field in whole.type
+    }
+    return [dict(zip(fields, values, strict=True)) for values in zip(*fields.values(), strict=True)]
 
 
 def plain(column: pa.ChunkedArray, ref: str) -> Sequence[Field]:
@@ -126,7 +142,9 @@ def plain_lists(column: pa.ChunkedArray, ref: str) -> Sequence[Sequence[Field]]:
 
 
 def json_type(kind: pa.DataType) -> pa.DataType:
-    """The one type that `plain` and `plain_lists` turn a column into."""
+    """The one type that `plain_values` and `plain_lists` turn a column into."""
+    if pa.types.is_struct(kind):
+        return pa.struct([pa.field(field.name, json_type(field.type)) for field in kind])
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
         held = kind.value_type
         return pa.list_(pa.string() if pa.types.is_struct(held) else json_type(held))

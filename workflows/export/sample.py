@@ -12,7 +12,7 @@ from pipeline.errors import ContractError
 
 Suffix = Literal["jpg", "png", "webp"]
 Field = str | int | float | bool
-Value = Field | Sequence[Field]
+Value = Field | Sequence[Field] | Mapping[str, Field]
 ENCODE = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 OWN = ("uid", "key")  #: json fields that every sample has
 KEY = re.compile(r"[A-Za-z0-9_-]+")

@@ -32,7 +32,8 @@ class Export(Step):
         images: the step whose tars hold the stored images; they are written bit for bit.
         texts: caption fields of the json, each from a column: `caption_short: captions.short`. Where a row lacks one it is "".
         default: the txt member is the first of these fields that is not empty.
-        columns: further json fields, each from a column: `clip_score: clip.clip_score`.
+        columns: further json fields, each from a column: `clip_score: clip.clip_score`. A struct becomes an object:
+            `caption_weights: check.weights`.
         lists: json fields that hold one value for each text of the row, each from a column about texts. With
             `texts: rows.texts` and `probabilities: balance.text_probabilities` a trainer can balance as it goes.
         suffix: of the image members; a row whose stored image is of another format fails, with that reason.
