@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pipeline.errors import ConfigError
-from pipeline.recipe import content, recipe
+from pipeline.recipe import content, execution, recipe
 from pipeline.rows import FAILED, NOT_SELECTED, SUCCESS
 from pipeline.step import POOL, Entry, Outcome, Scope, Step, Task, Work
 from pipeline.store import Store
 from workflows.training.config import TrainConfig
+
+if TYPE_CHECKING:
+    from workflows.training.account import Trained
 
 CURVES = "curves.png"
 
 
 @recipe
 class Train(Step):
-    """Trains on every shard of one export.
+    """Trains on every shard of one export. A training that was killed goes on from its last checkpoint when it is run again.
+
+    With `resources.workers` above 1 so many processes train together: on a Ray cluster Ray Train's, else of this machine.
+    They share the batch, and see one folder, the shards in it.
 
     Its rows are the samples of the export: `success` those that were shown, `failed` those that could not be read,
     `not_selected` those that a short training did not come to, or that balancing as it goes left out at every visit.
@@ -29,6 +36,8 @@ class Train(Step):
         shards: the export.
         holdout: a folder of shards to judge the model on; its bytes are identity. None trains without a judgement.
         config: of the training.
+        checkpoints: a folder for trainings under way, which outlives the machine. None is `training` in the pool, if that is a
+            folder; a training of a pool in a bucket then begins anew.
     """
 
     kind: ClassVar[str] = "train"
@@ -37,6 +46,7 @@ class Train(Step):
     shards: str = "shards"
     holdout: Path | None = content(default=None)
     config: TrainConfig = TrainConfig()
+    checkpoints: Path | None = execution(default=None)
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -55,15 +65,20 @@ class Train(Step):
     @contextmanager
     def start(self, store: Store, tables: Mapping[str, Entry]) -> Iterator[Work]:
         """Give the function that trains."""
-        yield lambda task, folder: self._train(store, task, folder)
+        committed: list[Path] = []
+        yield lambda task, folder: self._train(store, task, folder, committed)
+        for folder in committed:
+            shutil.rmtree(folder, ignore_errors=True)
 
-    def _train(self, store: Store, task: Task, folder: Path) -> Outcome:
+    def _train(self, store: Store, task: Task, folder: Path, committed: list[Path]) -> Outcome:
         from workflows.training.curves import draw
-        from workflows.training.loop import METRICS, train
-        from workflows.training.shards import Shards
+        from workflows.training.loop import METRICS
 
-        held_out = Shards.of(self.holdout) if self.holdout else None
-        done = train(self.config, Shards(self._tars(store, task)), folder, held_out)
+        outlives = self.checkpoints or (store.root / "training" if isinstance(store.root, Path) else None)
+        if outlives:
+            folder = outlives.absolute() / f"{self.name}-{self.version}-{task.unit}-{task.basis[:16]}"
+        done = self._trained(self._tars(store, task), folder)
+        committed.append(folder)
         curves = draw(folder / METRICS, done.evaluation, folder / CURVES)
         failed = len(done.faults)
         counts = {SUCCESS: done.visited - failed, FAILED: failed, NOT_SELECTED: done.samples - done.visited}
@@ -77,6 +92,25 @@ class Train(Step):
             dict(Counter(done.faults.values())),
             facts | {"samples_per_second": round(done.rate, 1)},
         )
+
+    def _trained(self, tars: list[Path], folder: Path) -> Trained:
+        from workflows.training.shards import Shards
+
+        held_out = Shards.of(self.holdout) if self.holdout else None
+        call = (self.config, Shards(tars), folder, held_out)
+        if self.resources.workers == 1:
+            from workflows.training.loop import train
+
+            return train(*call)
+        from pipeline import ray_train
+        from workflows.training.distributed import spawned
+        from workflows.training.launch import train_together
+
+        if ray_train.connected():
+            return train_together(
+                call, lambda work, arguments: ray_train.together(work, arguments, self.resources, folder)
+            )
+        return train_together(call, lambda work, arguments: spawned(work, arguments, self.resources.workers))
 
     def _tars(self, store: Store, task: Task) -> list[Path]:
         files = task.inputs[self.shards][POOL][-1].files

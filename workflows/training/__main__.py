@@ -1,4 +1,8 @@
-"""The trainer alone: `python -m workflows.training --shards DIR --out DIR [--holdout DIR] [--config FILE] [--set field=value]`."""
+"""The trainer alone: `python -m workflows.training --shards DIR --out DIR [--holdout DIR] [--config FILE] [--set field=value]`.
+
+Several processes share the batch under torchrun: `torchrun --nproc-per-node=8 -m workflows.training ...`. Run it again to go on
+from the last checkpoint in the folder.
+"""
 
 from __future__ import annotations
 
@@ -49,6 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except PairpoolError as error:
         print(error, file=sys.stderr)
         return error.exit_code
+    if not done.files:  # torchrun's other processes: the first one speaks for all
+        return 0
     draw(given.out / METRICS, done.evaluation, given.out / "curves.png")
     print(f"{done.steps} steps, {done.rate:.0f} samples/s, {len(done.faults)} of {done.samples} samples unusable")
     print(f"texts shown: {dict(sorted(done.fields.items()))}")

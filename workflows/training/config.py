@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
+from pathlib import Path
 from typing import Any, Literal
 
 from pipeline.errors import ConfigError
-from pipeline.recipe import execution, recipe
-from workflows.training.options import TextOptions
+from pipeline.recipe import content, execution, recipe
+from workflows.training.options import SelectionOptions, TextOptions, TipsOptions, check_pairing
 
 
 @recipe
@@ -18,7 +19,17 @@ class TrainConfig:
     Attributes:
         model: an open_clip name such as ViT-B-32, or `pairpool-tiny`; the name under which `architecture` is kept, if given.
         architecture: a model of one's own, as open_clip's JSON: embed_dim, vision_cfg, text_cfg.
-        loss: `clip` (softmax over the batch, Radford et al. 2021) or `siglip` (sigmoid of pairs, Zhai et al. 2023).
+        model_file: the same in a JSON file of one's own.
+        pretrained: a tag of open_clip's whose weights the model starts from; they are downloaded.
+        weights: a file of weights to start from, or a folder that a training left. Without these two weights are drawn.
+        frozen: towers that are not trained: `image` is LiT (Zhai et al. 2022). Give `pretrained` or `weights` with it.
+        long_texts: stretch the text tower's positions as Long-CLIP does, 77 to 248, before training.
+        loss: `clip` (softmax over the batch, Radford et al. 2021), `siglip` (sigmoid of pairs, Zhai et al. 2023), `dreamlip` (many
+            positives and grouping), `longclip` (long and short texts), or `tips` (two class tokens, self-distillation, iBOT++).
+            The latter three need the text policy of their number of texts.
+        grouping: `dreamlip` alone: weight of the grouping loss.
+        tips: `tips` alone: its parts.
+        selection: train on the most learnable samples of super-batches alone, each batch / (1 - dropped) samples.
         captions: weight of each text of a sample: `txt`, or a top-level string of its json such as caption_short.
             A field of weight 0 is read only where the one that was drawn is empty.
         texts: the policy by which a visit chooses its texts; `captions` are the weights of the policy `weights`.
@@ -47,7 +58,15 @@ class TrainConfig:
 
     model: str = "pairpool-tiny"
     architecture: Mapping[str, Any] | None = None
-    loss: Literal["clip", "siglip"] = "clip"
+    model_file: Path | None = content(default=None)
+    pretrained: str | None = None
+    weights: Path | None = content(default=None)
+    frozen: tuple[Literal["image", "text"], ...] = ()
+    long_texts: bool = False
+    loss: Literal["clip", "siglip", "dreamlip", "longclip", "tips"] = "clip"
+    grouping: float = 1.0
+    tips: TipsOptions = TipsOptions()
+    selection: SelectionOptions | None = None
     captions: Mapping[str, float] = field(default_factory=lambda: {"txt": 1.0})
     texts: TextOptions = TextOptions()
     online: Literal["probability"] | None = None
@@ -83,5 +102,15 @@ class TrainConfig:
             raise ConfigError(
                 "accumulate and keep must be 1 or more, checkpoint_steps and checkpoint_minutes 0 or more."
             )
+        check_pairing(self.loss, self.texts, self.selection)
+        if self.pretrained and self.weights:
+            raise ConfigError("Give `pretrained` or `weights`, not both: a model starts from one set of weights.")
+        if len(set(self.frozen)) > 1:
+            raise ConfigError("`frozen` names both towers, which leaves nothing to train. Name one.")
         if not (0 <= self.warmup < 1 and 0 < self.crop <= 1 and self.lr > 0):
             raise ConfigError("warmup must lie in [0, 1), crop in (0, 1], and lr above 0.")
+
+    @property
+    def visited(self) -> int:
+        """Samples that are read for one step: its batch, or the super-batch that it is chosen from."""
+        return self.batch if self.selection is None else round(self.batch / (1 - self.selection.dropped))

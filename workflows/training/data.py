@@ -17,7 +17,7 @@ from workflows.training.captions import choose
 from workflows.training.config import TrainConfig
 from workflows.training.images import Pixels, centre, decode, random_crop
 from workflows.training.online import drawn, refill
-from workflows.training.order import Position, batches
+from workflows.training.order import Position, rank_batches
 from workflows.training.policies import text_policy
 from workflows.training.shards import Raw, Shards, Unreadable
 
@@ -121,35 +121,47 @@ class _Order:
     shards: Shards
     config: TrainConfig
     start: int
+    rank: int
+    world: int
 
     def __iter__(self) -> Iterator[list[Position]]:
         config = self.config
-        return batches(self.shards.sizes, config.seed, config.mix, config.batch, self.start)
+        key = (config.seed, config.mix, config.visited)
+        return rank_batches(self.shards.sizes, *key, self.start, rank=self.rank, world=self.world)
 
 
 def training_batches(
-    shards: Shards, config: TrainConfig, size: int, tokenizer: Tokenizer, start: int = 0
+    shards: Shards,
+    config: TrainConfig,
+    size: int,
+    tokenizer: Tokenizer,
+    start: int = 0,
+    *,
+    rank: int = 0,
+    world: int = 1,
 ) -> Iterator[Batch]:
-    """Batches without end, equal for any number of workers. Balanced as they go they are full all the same.
+    """One rank's share of each batch, without end, equal for any number of workers. Balanced as they go shares are full all the same.
 
     Args:
         shards: what to train on.
         config: of the training.
         size: side of the pictures in pixels.
         tokenizer: of the model.
-        start: visits that came before: the sum of `len(batch.visits)` of all earlier batches goes on exactly where they ended.
+        start: visits that this rank had before: the sum of `len(batch.visits)` of all its earlier batches goes on exactly where
+            they ended.
+        rank, world: this process among those that train; shares laid side by side are the batches that one process has.
     """
     options: dict[str, Any] = {"prefetch_factor": 4} if config.workers else {}
     loader: DataLoader[Item] = DataLoader(
         Samples(shards, config, size),
-        batch_sampler=_Order(shards, config, start),
+        batch_sampler=_Order(shards, config, start, rank, world),
         collate_fn=Collate(tokenizer, size),
         num_workers=config.workers,
         pin_memory=torch.cuda.is_available() and config.device != "cpu",
         generator=torch.Generator().manual_seed(config.seed),
         **options,
     )
-    return iter(loader) if config.online is None else refill(iter(loader), config.batch, sum(shards.sizes))
+    return iter(loader) if config.online is None else refill(iter(loader), config.visited // world, sum(shards.sizes))
 
 
 def evaluation_samples(shards: Shards, size: int, name: str = "txt") -> tuple[torch.Tensor, list[str], Counter[str]]:

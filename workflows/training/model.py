@@ -18,6 +18,7 @@ from torch import nn
 
 from pipeline.errors import ConfigError
 from workflows.training.config import TrainConfig
+from workflows.training.start import starting_weights
 
 WEIGHTS, CONFIG = (
     "open_clip_model.safetensors",
@@ -69,7 +70,8 @@ def architecture(config: TrainConfig) -> dict[str, Any]:
     """
     import open_clip
 
-    found = config.architecture or OWN.get(config.model) or open_clip.get_model_config(config.model)
+    found = config.architecture or _from_file(config.model_file) or OWN.get(config.model)
+    found = found or open_clip.get_model_config(config.model)
     if found is None:
         raise ConfigError(
             f"There is no model {config.model!r}. Name one of {', '.join(OWN)}, one of open_clip.list_models(), or give its "
@@ -78,19 +80,39 @@ def architecture(config: TrainConfig) -> dict[str, Any]:
     return deepcopy(dict(found))
 
 
+def _from_file(path: Path | None) -> Mapping[str, Any] | None:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8")) if path else None
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} is no JSON of a model ({error}). Correct model_file.") from error
+    return found.get("model_cfg", found) if isinstance(found, dict) else None
+
+
 def build(config: TrainConfig, device: str) -> Built:
-    """A model with fresh weights, drawn from the training's seed alone.
+    """A model with fresh weights, drawn from the training's seed alone, or with those that the config starts from.
 
     Scales start as in the papers: ln(1/0.07) for clip; ln 10 with a bias of -10 for siglip (Zhai et al. 2023, section 3.2).
+
+    Raises:
+        ConfigError: if there is no such model, or the weights are not there or belong to another.
     """
-    made = architecture(config)
+    made, start = architecture(config), starting_weights(config)
     if config.loss == "siglip":
         made |= {"init_logit_scale": math.log(10), "init_logit_bias": -10}
     with TemporaryDirectory() as folder, torch.random.fork_rng(devices=[]):
-        (Path(folder) / CONFIG).write_text(json.dumps({"model_cfg": made}), encoding="utf-8")
+        content = {"model_cfg": made | start.changes, "preprocess_cfg": start.pixels}
+        (Path(folder) / CONFIG).write_text(json.dumps(content), encoding="utf-8")
         torch.manual_seed(config.seed)
         with _fresh_on_purpose():
-            return _open(f"local-dir:{folder}", made, device)
+            built = _open(f"local-dir:{folder}", made | start.changes, device)
+    start.load(built.model)
+    if config.long_texts:
+        from workflows.training.positions import lengthened
+
+        built = lengthened(built)
+    for tower in config.frozen:
+        getattr(built.model, f"lock_{tower}_tower")()
+    return built
 
 
 @contextmanager

@@ -114,3 +114,21 @@ class SelectionOptions:
             raise ConfigError("The selection needs `reference`: the folder of a trained model.")
         if not 0 < self.dropped < 1 or self.chunks < 1:
             raise ConfigError("dropped must lie in (0, 1), and chunks be 1 or more.")
+
+
+def check_pairing(loss: str, texts: TextOptions, selection: SelectionOptions | None) -> None:
+    """See that a loss gets as many texts a sample as it takes, and that samples can be chosen by it.
+
+    Raises:
+        ConfigError: if not.
+    """
+    wanted = {"tips": "tipsv2", "longclip": "longclip", "dreamlip": "dreamlip"}.get(loss)
+    if texts.count != 1 if wanted is None else texts.policy != wanted:
+        fitting = f"texts: {{policy: {wanted}, ...}}" if wanted else "a text policy that shows one text"
+        raise ConfigError(f"The loss {loss} does not fit the text policy {texts.policy}. Give it {fitting}.")
+    if selection and wanted:
+        raise ConfigError(
+            f"A selection scores samples by the loss clip or siglip, not {loss}. Leave it out, or change loss."
+        )
+    if selection and selection.chunks > 1 and loss != "siglip":
+        raise ConfigError("A selection in chunks scores pairs by the loss siglip. Change loss, or leave out chunks.")

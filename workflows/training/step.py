@@ -23,16 +23,23 @@ Features = dict[str, torch.Tensor]
 
 
 class Objective(Protocol):
-    """What a training minimises: a module whose loss can be taken apart from its towers."""
+    """What a training minimises: a module whose loss can be taken apart from its towers.
+
+    Its `model` is open_clip's, which is what is judged and saved; `objective` has them by name.
+    """
 
     def encode(self, images: torch.Tensor, tokens: torch.Tensor) -> Features:
-        """Tensors of one row a sample, and scalars such as the logit scale, of (part of) a batch.
+        """Tensors of one row a sample, and scalars such as the logit scale, of (part of) a batch of uint8 pictures.
 
-        What is a mean over samples (self-distillation) is a row a sample here: it needs no other sample.
+        What is a mean over samples (self-distillation) is a row a sample here: it needs no other sample. It may run twice for
+        one gradient: it changes no state, and draws from torch's stream, which stands where it stood the first time.
         """
 
     def loss(self, features: Features) -> Mapping[str, torch.Tensor]:
         """`loss` and its parts, of the rows of the whole batch. It reads the features alone, no weight."""
+
+    def after_step(self) -> None:
+        """The weights have changed: what follows them (a teacher) may follow."""
 
 
 class Encoder(nn.Module):
