@@ -14,7 +14,6 @@ from pipeline.recipe import recipe
 from pipeline.reduce import Reduce
 
 COUNTS = pa.schema([pa.field("metadata", pa.string()), pa.field("entry", pa.int32()), pa.field("count", pa.int64())])
-ENTRY_BITS = 32  # of a number that holds a set above and an entry below
 
 
 @recipe
@@ -37,23 +36,16 @@ class MatchCounts(Reduce):
         return (self.metadata, self.entries)
 
     def partial(self, rows: pa.Table) -> pa.Table:
-        """The counts of one shard; rows that failed count nothing."""
+        """The counts of one shard; rows that failed count nothing. Memory: 8 bytes for each entry up to a set's highest."""
         names = flatten(rows[self.metadata].combine_chunks()).values.dictionary_encode()
         entries = flatten(flatten(rows[self.entries].combine_chunks()).values)
-        sets = sorted(names.dictionary.to_pylist())
-        rank = np.searchsorted(np.array(sets, dtype=object), np.array(names.dictionary.to_pylist(), dtype=object))
-        of_text = rank.astype(np.int64)[names.indices.to_numpy()]
-        keys = np.repeat(of_text << ENTRY_BITS, entries.lengths) | entries.values.to_numpy()
-        keys.sort()
-        first = np.flatnonzero(np.diff(keys, prepend=-1))
-        return pa.table(
-            {
-                "metadata": pa.array(sets, pa.string()).take(pa.array(keys[first] >> ENTRY_BITS)),
-                "entry": (keys[first] & (2**ENTRY_BITS - 1)).astype(np.int32),
-                "count": np.diff(first, append=len(keys)),
-            },
-            COUNTS,
-        )
+        found, of_match = entries.values.to_numpy(), np.repeat(names.indices.to_numpy(), entries.lengths)
+        sizes = np.zeros(len(names.dictionary), np.int64)
+        np.maximum.at(sizes, of_match, found + 1)
+        begin = np.cumsum(sizes) - sizes
+        counts = np.bincount(begin[of_match] + found, minlength=int(sizes.sum()))
+        sums = zip(names.dictionary.to_pylist(), begin, begin + sizes, strict=True)
+        return counts_table({name: counts[start:stop] for name, start, stop in sums})
 
     def combine(self, partials: Iterator[pa.Table]) -> pa.Table:
         """The sums over all shards. Memory: 8 bytes for each entry up to the highest that was met in its set."""

@@ -26,7 +26,7 @@ from curation.pairs import PAIR, Pair, again, pair_of, rows_of_shard
 from pipeline.errors import ConfigError, DataError
 from pipeline.plan import shard_name
 from pipeline.recipe import content, digest_path, execution, recipe
-from pipeline.rows import shard_of
+from pipeline.rows import shard_of, write_parquet
 from pipeline.stage import account
 from pipeline.step import Entry, Outcome, Scope, Step, Task, Work
 from pipeline.store import Store
@@ -98,7 +98,7 @@ class Intake(Step):
         for shard, rows in _shards_of(spills, shards, begin, known):
             files[shard_name(shard)] = folder / f"{shard_name(shard)}.parquet"
             table = blank(rows, stone) if stone else rows
-            pq.write_table(table, files[shard_name(shard)], compression="zstd")
+            write_parquet(table, files[shard_name(shard)])
             told, why = account(table)
             counts.update(told)
             reasons.update(why)

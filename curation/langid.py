@@ -42,7 +42,7 @@ class LangId(Stage):
     threshold: float = 0.5
     second_opinion: bool = True
     model: Path | None = content(default=None)
-    batch_rows: int = execution(default=4096)
+    batch_rows: int = execution(default=16_384)
 
     @property
     def reads(self) -> tuple[str, ...]:

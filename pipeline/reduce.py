@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from pipeline.parts import ColumnRef, read_shard
 from pipeline.recipe import recipe
-from pipeline.rows import SUCCESS
+from pipeline.rows import SUCCESS, write_parquet
 from pipeline.step import Entry, Outcome, Scope, Step, Task, Work
 from pipeline.store import Store
 
@@ -61,7 +61,7 @@ class Reduce(Step):
             parts = task.inputs[self.inputs[0]]
             partials = (pq.read_table(store.fetch(parts[k][-1].files["parquet"][0])) for k in sorted(parts))
             table = self.combine(partials)
-            pq.write_table(table, folder / "table.parquet", compression="zstd")
+            write_parquet(table, folder / "table.parquet")
             rows = sum(entries[-1].rows for entries in parts.values())
             return Outcome(
                 {"parquet": folder / "table.parquet"},
@@ -103,7 +103,7 @@ class Partial(Step):
         def work(task: Task, folder: Path) -> Outcome:
             rows = read_shard(store, task, task.shards[0], ["rows.uid", *self.reduce.reads])
             table = self.reduce.partial(rows.rename_columns(["uid", *rows.column_names[1:]]))
-            pq.write_table(table, folder / "partial.parquet", compression="zstd")
+            write_parquet(table, folder / "partial.parquet")
             return Outcome({"parquet": folder / "partial.parquet"}, rows.num_rows, {SUCCESS: rows.num_rows})
 
         yield work

@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 
 from pipeline import tombstones
 from pipeline.ledger import Ledger
-from pipeline.rows import REMOVED
+from pipeline.rows import REMOVED, write_parquet
 from pipeline.stage import account
 from pipeline.step import Entry
 from pipeline.store import Store
@@ -110,7 +110,7 @@ def _without_rows(source: Path, stone: Stone, target: Path) -> bool:
         made = rows.filter(pc.invert(gone))
     if not pc.any(gone).as_py():
         return False
-    pq.write_table(made, target, compression="zstd")
+    write_parquet(made, target)
     return True
 
 

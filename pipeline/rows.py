@@ -2,9 +2,11 @@
 
 import hashlib
 import re
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 TEXT = pa.struct([pa.field("text", pa.string()), pa.field("kind", pa.string())])
 
@@ -23,6 +25,8 @@ ROWS = pa.schema(
     ]
 )
 
+DIFFERENT = frozenset({"uid", "key", "url", "sha256", "caption"})  #: columns whose values hardly ever repeat
+
 #: What `status` may say. Only `success` and `failed` rows have been worked on: the others can still be.
 SUCCESS, FAILED = "success", "failed"
 NOT_SELECTED, FAILED_UPSTREAM, QUARANTINED = "not_selected", "failed_upstream", "quarantined"
@@ -30,6 +34,15 @@ REMOVED = "removed"  #: taken down: nothing of the row is left but its uid and k
 #: Most URLs are one spelling already: lower-case host, no port, no user, no fragment. Taking them apart costs ten times as much.
 PLAIN_URL = re.compile(r"https?://[a-z0-9.-]+/[!-\"$->@-~]*(\?[!-\"$-~]+)?")
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+
+
+def write_parquet(table: pa.Table, path: Path) -> None:
+    """Write rows as every part of a pool is written: small, and the same bytes for the same rows.
+
+    A dictionary pays for text that repeats: that of reasons and labels, not that of names, which are all different.
+    """
+    repeating = [field.name for field in table.schema if field.type == pa.string() and field.name not in DIFFERENT]
+    pq.write_table(table, path, compression="zstd", use_dictionary=repeating)
 
 
 def canonical_url(url: str) -> str:

@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipeline.errors import ContractError
 from pipeline.parts import IMAGE, ColumnRef, Members, read_columns, read_shard, read_table
 from pipeline.recipe import execution, recipe
-from pipeline.rows import FAILED, FAILED_UPSTREAM, NOT_SELECTED, SUCCESS
+from pipeline.rows import FAILED, FAILED_UPSTREAM, NOT_SELECTED, SUCCESS, write_parquet
 from pipeline.step import Entry, Outcome, Step, Task, Work
 from pipeline.store import Store
 
@@ -93,7 +93,7 @@ def annotate_shard(stage: Stage, annotate: Annotate, store: Store, task: Task, f
     made = _run(stage, annotate, store, task, rows.take(todo))
     table = _scatter(stage, rows, status, todo, made)
     path = folder / "part.parquet"
-    pq.write_table(table, path, compression="zstd")
+    write_parquet(table, path)
     if len(todo) == 0 and task.own:
         return Outcome({}, 0, {})  # nothing new: the entry records that this basis was looked at
     return Outcome({"parquet": path}, rows.num_rows, *account(table))
@@ -118,7 +118,8 @@ def _tally(column: pa.ChunkedArray) -> list[tuple[str | None, int]]:
 def _columns_to_read(stage: Stage) -> list[str]:
     statuses = [f"{step}.status" for step in stage.needs]
     selection = [f"{stage.only}.keep"] if stage.only else []
-    return ["rows.uid", "rows.key", "rows.status", *stage.reads, *statuses, *selection]
+    key = ["rows.key"] if any(ColumnRef.parse(ref).column == IMAGE for ref in stage.reads) else []
+    return ["rows.uid", *key, "rows.status", *stage.reads, *statuses, *selection]
 
 
 def _covered(store: Store, task: Task) -> pa.Array | None:
@@ -185,12 +186,17 @@ def _checked(stage: Stage, batch: pa.RecordBatch) -> pa.RecordBatch:
 
 def _scatter(stage: Stage, rows: pa.Table, status: pa.Array, todo: pa.Array, made: pa.Table) -> pa.Table:
     """Lay the made rows beside all rows of the shard: null columns and a status for those that were not worked on."""
-    place = pa.nulls(rows.num_rows, pa.int64())
-    place = pc.replace_with_mask(place, pc.is_null(status), pa.array(range(len(todo)), pa.int64()))
-    full = (
-        made.take(place) if made.num_rows else pa.table({f.name: pa.nulls(rows.num_rows, f.type) for f in made.schema})
-    )
+    full = made if made.num_rows == rows.num_rows else _spread(made, todo, rows.num_rows)
     done = pc.if_else(pc.is_null(full["error_message"].combine_chunks()), SUCCESS, FAILED)
     final = pc.if_else(pc.is_null(status), done, status)
     columns = {name: full[name] for name in stage.writes.names}
     return pa.table({"uid": rows["rows.uid"], "status": final, "error_message": full["error_message"], **columns})
+
+
+def _spread(made: pa.Table, todo: pa.Array, rows: int) -> pa.Table:
+    """The made rows at their places among all, nulls between them."""
+    if not made.num_rows:
+        return pa.table({field.name: pa.nulls(rows, field.type) for field in made.schema})
+    place = np.full(rows, -1)
+    place[todo.to_numpy()] = np.arange(len(todo))
+    return made.take(pa.array(place, mask=place < 0))
