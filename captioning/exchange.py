@@ -23,25 +23,30 @@ class Sampling:
     max_tokens: int
     extra: Mapping[str, Scalar] = field(default_factory=dict)
 
-    def attempt(self, uid: str, number: int, step: float) -> Sampling:
-        """How attempt `number` (from 1) at a row draws: a seed of its own, and hotter by `step` each time.
+    def attempt(self, uid: str, number: int, hotter: float, about: str = "") -> Sampling:
+        """How attempt `number` (from 1) at a row draws: with a seed of its own, and hotter by so much.
 
         Deterministic repeats of a loop or a refusal fail again, so a retry has to differ. The seed is a keyed hash of
-        (seed, uid, number): the same row draws alike whatever was asked before it.
+        (seed, uid, number, about): the same row draws alike whatever was asked before it. `about` tells the requests of one row
+        apart: passes, regions, fields that are asked for alone.
         """
-        seed = int(uniform(self.seed, uid, f"caption attempt {number}") * SEEDS)
-        return replace(self, seed=seed, temperature=min(HOTTEST, round(self.temperature + step * (number - 1), 6)))
+        seed = int(uniform(self.seed, uid, f"caption attempt {number}", about) * SEEDS)
+        return replace(self, seed=seed, temperature=min(HOTTEST, round(self.temperature + hotter, 6)))
 
 
 @dataclass(frozen=True)
 class Request:
-    """One question about one row; with the image's bytes it makes the body of an HTTP request."""
+    """One question about one row; with the messages it makes the body of an HTTP request.
+
+    Attributes:
+        asked: the fields that it asks for, or the region: `short, medium, long`, `regions[2]`.
+        rung: of the ladder; 0 is the first attempt.
+    """
 
     uid: str
     model: str
-    prompt_id: str
-    alt_text: str | None
-    attempt: int
+    asked: str
+    rung: int
     sampling: Sampling
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from pipeline.errors import ConfigError
 from pipeline.recipe import digest_file, fingerprint
 
 DEMO = "demo"
+COMMIT = re.compile(r"[0-9a-f]{40}")
+HUB_TIMEOUT = 30.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,7 @@ class Model:
     Attributes:
         name: under which it is served, and which the captions record.
         path: its folder; None for a model that a server knows by name.
-        revision: what tells its bytes apart: digest of the folder (64 hex digits), or revision on the hub.
+        revision: what tells its bytes apart: digest of the folder (64 hex digits), or revision on the hub; None if nobody said.
     """
 
     name: str
@@ -63,6 +66,46 @@ def resolve(model: str, revision: str | None, served: bool) -> Model:
             "different models could meet under one identity. (If this is no hub model but a folder, the folder is not there.)"
         )
     return Model(model, None, revision)
+
+
+def pin(model: Model, hub: str | None = None) -> Model:
+    """The model with the commit that its revision stands for now: a branch may move, captions say what made them.
+
+    Args:
+        model: a folder and a commit stay as they are.
+        hub: address of the hub; None is the usual one.
+
+    Raises:
+        ConfigError: if neither the hub nor the local cache knows the revision.
+    """
+    if model.path or model.revision is None or COMMIT.fullmatch(model.revision):
+        return model
+    return replace(model, revision=_on_hub(model, hub) or _in_cache(model) or _unknown(model))
+
+
+def _on_hub(model: Model, hub: str | None) -> str | None:
+    import httpx
+    from huggingface_hub import HfApi
+
+    try:
+        return HfApi(endpoint=hub).model_info(model.name, revision=model.revision, timeout=HUB_TIMEOUT).sha
+    except (OSError, httpx.HTTPError):
+        return None
+
+
+def _in_cache(model: Model) -> str | None:
+    from huggingface_hub import constants
+
+    folder = "--".join(["models", *model.name.split("/")])
+    ref = Path(constants.HF_HUB_CACHE) / folder / "refs" / str(model.revision)
+    return ref.read_text("utf-8").strip() if ref.is_file() else None
+
+
+def _unknown(model: Model) -> str:
+    raise ConfigError(
+        f"Which commit is {model.name!r} at {model.revision!r}? Neither the hub nor the local cache tells. Give `revision: <commit>`, "
+        "correct the name, or fetch the model into the cache first."
+    )
 
 
 def _demo() -> Path:

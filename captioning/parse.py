@@ -9,20 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from captioning.exchange import Answer
-from captioning.loops import loops
-from captioning.schema import TextField
+from captioning.faults import Judge
+from captioning.schema import Field, ListField
 
-COPIED_WORDS = 9  # the longest run of words that a caption may share with the prompt
-SENTENCE_END = frozenset(".!?…。！？।؟\"'”’»)）」』")
+Said = str | list[str]
 
-#: How models decline. Anchored at the start: a caption may well quote a sign that says "I'm sorry".
-_REFUSAL = re.compile(
-    r"(i['’]?m sorry|i am sorry|sorry,|i apologi[sz]e|i (can(no|['’])t|am unable|['’]?m unable|am not able|['’]?m not able|"
-    r"do not have|don['’]t have|do not see|don['’]t see)\b|as an? (ai|artificial intelligence|language model)\b|"
-    r"unfortunately,? i\b|(no|there is no) image (was |is |has been )?(provided|attached|visible|given)|"
-    r"please (provide|upload|share|attach) (an|the|a|your) (image|picture|photo))",
-    re.IGNORECASE,
-)
 _FENCE = re.compile(r"\A\s*```(?:json)?\s*(.*?)\s*```\s*\Z", re.DOTALL)
 
 #: What to say of a finish reason other than `stop`.
@@ -35,29 +26,26 @@ class Fault:
 
     reason: str
 
+    @property
+    def kind(self) -> str:
+        """Its first line."""
+        return self.reason.partition("\n")[0]
 
-def read(answer: Answer, fields: Sequence[TextField], prompt_text: str = "") -> dict[str, str] | Fault:
-    """The captions of an answer by field, cleaned, or the fault in it.
+
+def read(answer: Answer, fields: Sequence[Field], judge: Judge | str = "") -> dict[str, Said] | Fault:
+    """The captions of an answer by field, cleaned, or the first fault in it.
 
     Args:
         answer: of the server.
         fields: that it should have, with their bounds.
-        prompt_text: constant text of the prompt, to recognise copies of it.
+        judge: of what they say; a text stands for one who knows the prompt alone.
     """
     if answer.finish_reason != "stop":
         return Fault(_CUT.get(answer.finish_reason, f"server ended with {answer.finish_reason}"))
     found = _object(answer.text)
     if isinstance(found, Fault):
         return found
-    captions: dict[str, str] = {}
-    for field in fields:
-        value = found.get(field.name)
-        if not isinstance(value, str):
-            return Fault(f"no text in field {field.name}")
-        captions[field.name] = clean(value)
-        if reason := _fault(captions[field.name], field, prompt_text):
-            return Fault(f"{reason}: {field.name}")
-    return captions
+    return _captions(found, fields, Judge(judge) if isinstance(judge, str) else judge)
 
 
 def clean(text: str) -> str:
@@ -80,26 +68,32 @@ def _object(text: str) -> Mapping[str, object] | Fault:
     return found if isinstance(found, dict) else Fault("answer is not a JSON object")
 
 
-def _fault(text: str, field: TextField, prompt_text: str) -> str | None:
-    """What is wrong with one caption, if anything."""
-    faults = {
-        "empty": not text,
-        "too short": len(text) < field.minimum,
-        "too long": len(text) > field.maximum,
-        "repetition loop": loops(text),
-        "cut at its bound": len(text) >= field.maximum - 1 and text[-1:] not in SENTENCE_END,
-        "refusal": _REFUSAL.match(text) is not None,
-        "copy of the prompt": copies(text, prompt_text),
-    }
-    return next((fault for fault, found in faults.items() if found), None)
+def _captions(found: Mapping[str, object], fields: Sequence[Field], judge: Judge) -> dict[str, Said] | Fault:
+    captions: dict[str, Said] = {}
+    for asked in fields:
+        said = _said(found.get(asked.name), asked)
+        if isinstance(said, Fault):
+            return said
+        captions[asked.name] = said
+        for place, text in _places(asked, said):
+            if reason := judge.fault(text, asked):
+                return Fault(f"{reason}: {place}")
+    if again := judge.repeated([pair for asked in fields for pair in _places(asked, captions[asked.name])]):
+        return Fault(f"same text: {again[0]}\nas {again[1]}")
+    return captions
 
 
-def copies(text: str, prompt_text: str, words: int = COPIED_WORDS) -> bool:
-    """Whether `text` shares a run of more than `words` words with the prompt; case and punctuation are left aside."""
-    runs = _runs(prompt_text, words + 1)
-    return bool(runs) and not runs.isdisjoint(_runs(text, words + 1))
+def _said(value: object, asked: Field) -> Said | Fault:
+    """What one field says, cleaned, if it is of the right type and number."""
+    if not isinstance(asked, ListField):
+        return clean(value) if isinstance(value, str) else Fault(f"no text in field {asked.name}")
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        return Fault(f"no list of texts in field {asked.name}")
+    if not asked.least <= len(value) <= asked.most:
+        return Fault(f"wrong number of items: {asked.name}\n{len(value)} for {asked.least} to {asked.most}")
+    return [clean(item) for item in value]
 
 
-def _runs(text: str, length: int) -> set[tuple[str, ...]]:
-    words = re.findall(r"\w+", text.casefold())
-    return {tuple(words[at : at + length]) for at in range(len(words) - length + 1)}
+def _places(asked: Field, said: Said) -> list[tuple[str, str]]:
+    """(where it stands, text) for each text of a field; items of a list are counted under the list's name."""
+    return [(asked.name, said)] if isinstance(said, str) else [(asked.name, item) for item in said]

@@ -2,81 +2,29 @@
 
 A prompt that has captioned anything is never edited: its hash is part of the identity of the captions. Change it under a new
 id. Constant text stands before the image, so that a server's prefix cache holds it for all images; what differs from row to
-row (the alt-text) stands after.
+row (the alt-text, earlier captions, the language) stands after.
+
+A prompt is one pass or several. A pass is one request; its captions are known to the passes after it by their names, and so are
+the columns that a step's `given` names. A pass without `{image}` sends text alone.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import asdict, dataclass
 from functools import cache
 from importlib import resources
 from typing import Any
 
 import yaml
 
+from captioning.prompts.form import ALT_TEXT, ALT_TEXT_CHARACTERS, Pass, Prompt, tame
+from captioning.schema import Field, ListField, TextField
 from pipeline.errors import ConfigError
-from pipeline.recipe import fingerprint
 
-IMAGE, ALT_TEXT = "{image}", "{alt_text}"
-ALT_TEXT_CHARACTERS = 500  # about the 128 tokens that Altogether conditions on (arXiv:2410.17251)
+__all__ = ["ALT_TEXT", "ALT_TEXT_CHARACTERS", "Pass", "Prompt", "known", "load", "tame"]
 
-
-@dataclass(frozen=True)
-class Prompt:
-    """What a captioner is told.
-
-    Attributes:
-        id: names it, for ever.
-        about: where it comes from and what it is for; not part of its hash.
-        system: the system message, if any.
-        user: the parts of the user message in order. `{image}` alone is the image; a part with `{alt_text}` is left out
-            where a row has none.
-    """
-
-    id: str
-    about: str
-    system: str | None
-    user: tuple[str, ...]
-
-    @property
-    def hash(self) -> str:
-        """sha256 of everything that the model is told, 64 hex digits."""
-        told = asdict(self)
-        del told["about"]
-        return fingerprint(told)
-
-    @property
-    def wants_alt_text(self) -> bool:
-        """Whether a row's alt-text is part of it."""
-        return any(ALT_TEXT in part for part in self.user)
-
-    @property
-    def text(self) -> str:
-        """All constant text, to recognise answers that copy it."""
-        return " ".join(part for part in (self.system or "", *self.user) if part != IMAGE)
-
-    def messages(self, image_url: str, alt_text: str | None) -> list[dict[str, Any]]:
-        """The messages of a chat request (OpenAI's form) about one image."""
-        alt = tame(alt_text or "")
-        system = [{"role": "system", "content": self.system}] if self.system else []
-        content = [_part(part, image_url, alt) for part in self.user if alt or ALT_TEXT not in part]
-        return [*system, {"role": "user", "content": content}]
-
-
-def _part(part: str, image_url: str, alt_text: str) -> dict[str, Any]:
-    if part == IMAGE:
-        return {"type": "image_url", "image_url": {"url": image_url}}
-    return {"type": "text", "text": part.replace(ALT_TEXT, alt_text)}
-
-
-def tame(text: str) -> str:
-    """Alt-text as it may stand in a prompt: one line, bounded, without the angle brackets of control tokens.
-
-    A web page could write `<|im_end|>` or `<image>`, which a chat template's tokenizer would take for its own.
-    """
-    line = re.sub(r"\s+", " ", text.translate({ord("<"): "‹", ord(">"): "›"})).strip()
-    return line[:ALT_TEXT_CHARACTERS]
+#: Of a prompt that names no fields.
+GRANULARITIES = (TextField("short", 1, 160), TextField("medium", 1, 480), TextField("long", 1, 1600))
+LENGTH = [1, 480]
 
 
 @cache
@@ -89,10 +37,35 @@ def load(prompt_id: str) -> Prompt:
     if prompt_id not in known():
         raise ConfigError(f"There is no prompt {prompt_id!r}. There are: {', '.join(known())}. Correct `prompt`.")
     data = yaml.safe_load((resources.files(__name__) / f"{prompt_id}.yaml").read_text("utf-8"))
-    return Prompt(prompt_id, data["about"], data.get("system"), tuple(data["user"]))
+    passes = tuple(_pass(found) for found in data.get("passes", [data]))
+    sentences = tuple(sorted(data.get("sentences", {}).items()))
+    return Prompt(prompt_id, data["about"], passes, sentences, tuple(data.get("forgives", ())))
 
 
 def known() -> list[str]:
     """The ids of all prompts, sorted."""
     names = (item.name for item in resources.files(__name__).iterdir())
     return sorted(name.removesuffix(".yaml") for name in names if name.endswith(".yaml"))
+
+
+def _pass(data: dict[str, Any]) -> Pass:
+    told = data.get("fields", {})
+    fields = tuple(_field(name, found) for name, found in told.items()) or GRANULARITIES
+    return Pass(
+        system=data.get("system"),
+        user=tuple(data["user"]),
+        fields=fields,
+        optional=tuple(name for name, found in told.items() if found.get("optional")),
+        needs=tuple(data.get("needs", ())),
+        differ=tuple(data.get("differ", ())),
+        tighter=data.get("tighter"),
+        own_fields=bool(told),
+    )
+
+
+def _field(name: str, found: dict[str, Any]) -> Field:
+    (minimum, maximum), ask, note = found.get("length", LENGTH), found.get("ask", ""), found.get("note", False)
+    if "items" in found:
+        least, most = found["items"]
+        return ListField(name, minimum, maximum, least, most, ask, note)
+    return TextField(name, minimum, maximum, ask, note)

@@ -13,7 +13,7 @@ from hypothesis import settings
 
 from captioning.flow import Background
 from captioning.server import Server
-from captioning.stage import Caption, Lengths
+from captioning.stage import Caption
 from captioning.vllm_command import ServerOptions
 from pipeline.stage import Annotate
 from tests.captioning.loopback import Loopback, serve
@@ -48,7 +48,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def live(tiny: Path) -> Iterator[Live]:
     """One caption stage with a real vLLM server of its own, for all tests: starting it takes half a minute."""
-    lengths = Lengths(short=(10, 160), medium=(10, 160), long=(10, 160))
+    lengths = {"short": (10, 160), "medium": (10, 160), "long": (10, 160)}
     options = ServerOptions(max_model_len=1024)
     stage = Caption(model=str(tiny), prompt="plain", lengths=lengths, max_tokens=500, server=options)
     with stage.open({}) as annotate:

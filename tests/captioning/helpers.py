@@ -13,18 +13,17 @@ import aiohttp
 import pyarrow as pa
 from PIL import Image
 
+from captioning.asking import Asker
 from captioning.captioner import Captioner
 from captioning.client import Client
 from captioning.endpoints import Endpoint
 from captioning.exchange import Sampling
 from captioning.given import Given
-from captioning.model import Model
+from captioning.ladder import LADDER
 from captioning.own import Own
 from captioning.prompts import load
-from captioning.schema import TextField
+from captioning.provenance import Maker
 from captioning.server import Server
-
-FIELDS = (TextField("short", 1, 160), TextField("medium", 1, 480), TextField("long", 1, 1600))
 
 
 def picture(number: int = 0, size: tuple[int, int] = (64, 48), kind: str = "JPEG") -> bytes:
@@ -64,10 +63,11 @@ async def client(
 
 
 def captioner(client: Client, prompt: str = "multi-alt", retries: int = 2) -> Captioner:
-    """Asks `client` for three captions."""
-    return Captioner(
-        client, Model("tiny", None, "r1"), load(prompt), FIELDS, Sampling(0, 0.7, 0.8, 300), retries, 0.2, 256
-    )
+    """Asks `client` for the captions of a prompt."""
+    said = load(prompt)
+    asker = Asker(client, "tiny", Sampling(0, 0.7, 0.8, 300), LADDER[:retries])
+    maker = Maker("tiny", "r1", None, said.id, said.hash)
+    return Captioner(asker, maker, said, [one.fields for one in said.passes], (), 256)
 
 
 def loopback_process(tmp_path: Path, timeout: float = 20) -> Server:

@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from captioning.stage import Caption, Lengths
+from captioning.stage import Caption
 from captioning.vllm_command import ServerOptions
 from tests.captioning.helpers import batches
 from tests.captioning.tiny_qwen2vl import build
@@ -30,7 +30,7 @@ def main(rows: int, levels: list[int]) -> None:
         stage = Caption(
             model=str(model),
             prompt="plain",
-            lengths=Lengths(short=BOUNDS, medium=BOUNDS, long=BOUNDS),
+            lengths={"short": BOUNDS, "medium": BOUNDS, "long": BOUNDS},
             max_tokens=500,
             server=ServerOptions(max_model_len=1024),
         )

