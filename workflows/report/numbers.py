@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from workflows.report.ablation import ablation
 from workflows.report.balancing import Balancing
 from workflows.report.captions import Captions
 from workflows.report.concepts import Concepts
@@ -67,7 +68,7 @@ def numbers(sources: Sources, wishes: Wishes) -> Numbers:
         for tally in tallies.values():
             tally.add(view)
     found: Numbers = {"title": wishes.title, **{name: tally.numbers() for name, tally in tallies.items()}}
-    found |= {"training": training(sources), "effort": effort(sources)}
+    found |= {"training": training(sources), "ablation": ablation(sources), "effort": effort(sources)}
     found |= {"provenance": provenance(sources, wishes.licences), "source": sources.entry("rows").facts}
     shards = sources.pooled("shards")
     found["export"] = dict(shards.facts) if shards else None

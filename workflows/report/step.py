@@ -56,6 +56,7 @@ class Report(Step):
         captions: the captioner.
         caption_scores: short, medium or long -> the clip-score step over that caption.
         shards, model: the export and the trainer.
+        ablation: the comparison that `pairpool ablate` added; the recipe itself names none.
         also: further steps to account for.
         title: of the page.
         truth: a parquet with what was planted in a demo pool, by uid.
@@ -84,6 +85,7 @@ class Report(Step):
     caption_scores: Mapping[str, str] = field(default_factory=dict)
     shards: str | None = "shards"
     model: str | None = "model"
+    ablation: str | None = execution(default=None)
     also: tuple[str, ...] = ()
     title: str = "What became of the pool"
     truth: Path | None = execution(default=None)
@@ -105,7 +107,7 @@ class Report(Step):
         named |= {f"also.{step}": step for step in self.also}
         named["captions"] = self.captions
         named |= {f"caption_scores.{text}": step for text, step in sorted(self.caption_scores.items())}
-        named |= {role: getattr(self, role) for role in LATER}
+        named |= {role: getattr(self, role) for role in (*LATER, "ablation")}
         return {role: step for role, step in named.items() if step}
 
     @property

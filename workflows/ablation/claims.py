@@ -1,0 +1,74 @@
+"""Each claim of an ablation (this arm is better than that one): whether it holds, how surely, and if not, what was measured of both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+HOLDS, FAILS, UNSURE = "holds", "does not hold", "cannot be told"
+Told = dict[str, Any]
+
+
+def claim(better: Mapping[str, Any], than: Mapping[str, Any], difference: npt.NDArray[np.float64]) -> Told:
+    """A claim as JSON: the difference with its 95 % interval and p, the verdict, and unless it holds, what may explain that.
+
+    Args:
+        better, than: what is told of the two arms.
+        difference: seeds x queries, of the same seed and query.
+    """
+    from workflows.training.intervals import crossed, crossed_means, two_sided
+
+    interval = crossed(difference)
+    told = {
+        "better": better["arm"],
+        "than": than["arm"],
+        "difference": interval,
+        "p": two_sided(crossed_means(difference)),
+    }
+    told |= {"verdict": verdict(interval), "per_seed": [float(value) for value in difference.mean(axis=1)]}
+    return told | {"measured": [] if told["verdict"] == HOLDS else measured(better, than, interval)}
+
+
+def verdict(difference: Mapping[str, float]) -> str:
+    """Whether the interval of a difference lies on the claimed side of 0, on the other, or on both."""
+    if difference["low"] > 0:
+        return HOLDS
+    return FAILS if difference["high"] < 0 else UNSURE
+
+
+def measured(better: Mapping[str, Any], than: Mapping[str, Any], difference: Mapping[str, float]) -> list[str]:
+    """What the two arms differ in, in sentences: possible reasons, none of them proved."""
+    found = [*_pictures(better, than), *_faults(better, than), *_texts(better, than)]
+    if verdict(difference) == UNSURE:
+        half = (difference["high"] - difference["low"]) / 2
+        found.append(f"A difference of less than about {half:.4f} cannot be seen with so many pairs and seeds.")
+    return found
+
+
+def _pictures(better: Mapping[str, Any], than: Mapping[str, Any]) -> list[str]:
+    ours, theirs = better["pictures"], than["pictures"]
+    if ours == theirs:
+        return ["Both train on the same number of distinct pictures."]
+    return [
+        f"{better['arm']} has {ours:,} distinct pictures and {than['arm']} {theirs:,} ({ours / theirs - 1:+.0%}); of as many samples "
+        f"each row is shown {better['epochs']:.1f} times instead of {than['epochs']:.1f}."
+    ]
+
+
+def _faults(better: Mapping[str, Any], than: Mapping[str, Any]) -> list[str]:
+    if better["faulty"] is None or than["faulty"] is None:
+        return []
+    ours, theirs = (arm["faulty"] / arm["rows"] for arm in (better, than))
+    return [f"Planted faults are {ours:.1%} of the rows of {better['arm']} and {theirs:.1%} of those of {than['arm']}."]
+
+
+def _texts(better: Mapping[str, Any], than: Mapping[str, Any]) -> list[str]:
+    if better["named"] is None or than["named"] is None:
+        return []
+    return [
+        f"The texts that {better['arm']} was shown have {better['named']:.0%} of the words of what the pictures truly show, those of "
+        f"{than['arm']} {than['named']:.0%}."
+    ]
