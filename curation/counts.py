@@ -39,9 +39,12 @@ class MatchCounts(Reduce):
         """The counts of one shard; rows that failed count nothing. Memory: 8 bytes for each entry up to a set's highest."""
         names = flatten(rows[self.metadata].combine_chunks()).values.dictionary_encode()
         entries = flatten(flatten(rows[self.entries].combine_chunks()).values)
-        found, of_match = entries.values.to_numpy(), np.repeat(names.indices.to_numpy(), entries.lengths)
+        codes, found = names.indices.to_numpy(), entries.values.to_numpy()
+        of_match, matched = np.repeat(codes, entries.lengths), entries.lengths > 0
         sizes = np.zeros(len(names.dictionary), np.int64)
-        np.maximum.at(sizes, of_match, found + 1)
+        np.maximum.at(
+            sizes, codes[matched], found[entries.offsets[1:][matched] - 1] + 1
+        )  # they ascend: a text's last is its highest
         begin = np.cumsum(sizes) - sizes
         counts = np.bincount(begin[of_match] + found, minlength=int(sizes.sum()))
         sums = zip(names.dictionary.to_pylist(), begin, begin + sizes, strict=True)
@@ -63,7 +66,7 @@ def counts_by_set(table: pa.Table) -> dict[str, Counts]:
 
 
 def add_counts(sums: dict[str, Counts], table: pa.Table) -> None:
-    """Add a table of match-counts to dense sums, which grow to the highest entry of each set."""
+    """Add a table of match-counts (each entry once) to dense sums, which grow to the highest entry of each set."""
     names = table["metadata"].combine_chunks().dictionary_encode()
     codes = names.indices.to_numpy()
     order = np.argsort(codes, kind="stable")
@@ -72,7 +75,7 @@ def add_counts(sums: dict[str, Counts], table: pa.Table) -> None:
     for name, start, stop in zip(names.dictionary.to_pylist(), bounds[:-1], bounds[1:], strict=True):
         part = slice(start, stop)
         sums[name] = _padded(sums.get(name, counts[:0]), int(entries[part].max()) + 1)
-        np.add.at(sums[name], entries[part], counts[part])
+        sums[name][entries[part]] += counts[part]
 
 
 def counts_table(sums: dict[str, Counts]) -> pa.Table:

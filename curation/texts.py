@@ -49,6 +49,8 @@ def flatten_texts(column: pa.Array) -> Flat:
 
 def first(flat: Flat, values: pa.Array, default: object) -> pa.Array:
     """The value of each row's first text, or `default` for a row that has none."""
+    if np.array_equal(flat.offsets, np.arange(len(values) + 1)):
+        return values
     empty = flat.lengths == 0
     index = pa.array(flat.offsets[:-1], pa.int32(), mask=empty)
     return pc.if_else(pa.array(empty), default, values.take(index))
