@@ -47,6 +47,15 @@ class Ledger:
                 found.setdefault(entry.unit, {})[entry.part] = entry
         return {unit: tuple(parts[k] for k in sorted(parts)) for unit, parts in found.items()}
 
+    def entry(self, step: str, version: str, unit: str, part: int) -> Entry:
+        """One committed part.
+
+        Raises:
+            BrokenPart: if it is not there.
+        """
+        path = f"{_folder(step, version)}/{unit}.{part}.json"
+        return _parse(self.store.get(path), path)
+
     def all_entries(self) -> Iterator[Entry]:
         """Every committed part of the pool."""
         for path in self.store.list("ledger/"):

@@ -19,7 +19,8 @@ from workflows import metadata, tell
 from workflows.ablation.command import ablate
 from workflows.config import Config, load
 from workflows.evaluate import evaluate
-from workflows.kinds import KINDS
+from workflows.kinds import KINDS, OF_CHILDREN
+from workflows.repack.command import repack
 from workflows.runner import plan_of, work
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -86,8 +87,9 @@ def _stage_command(kind: str) -> None:
         raise typer.Exit(work(_config(config, set_, ray_address, engine), (kind,)))
 
 
-for _kind in KINDS:
+for _kind in (kind for kind in KINDS if kind not in OF_CHILDREN):
     _stage_command(_kind)
+app.command()(repack)
 app.command()(evaluate)
 app.command()(ablate)
 

@@ -23,10 +23,19 @@ KINDS = {
     "duplicates": "curation.duplicates:Duplicates",
     "unique": "curation.duplicates:Unique",
     "caption": "captioning.stage:Caption",
+    "caption-claims": "captioning.checking.reading:CaptionClaims",
+    "caption-repeats": "captioning.checking.repeats:CaptionRepeats",
+    "distinct-captions": "captioning.distinct:DistinctCaptions",
+    "check-captions": "captioning.checking.stage:CheckCaptions",
     "export": "workflows.export.step:Export",
     "train": "workflows.train:Train",
     "report": "workflows.report.step:Report",
+    "repack": "workflows.repack.rows:Repack",
+    "carried": "workflows.repack.carry:Carried",
 }
+
+#: Steps that `pairpool repack` writes into the config of a child: no commands of their own.
+OF_CHILDREN = ("repack", "carried")
 
 
 def step_class(kind: str, name: str) -> type[Step]:

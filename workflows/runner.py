@@ -22,7 +22,7 @@ from workflows.config import Config, Execution
 
 def plan_of(config: Config) -> Plan:
     """The plan of a config over its pool."""
-    if not config.steps or config.steps[0].kind != "intake" or config.steps[0].name != "rows":
+    if not config.steps or config.steps[0].kind not in {"intake", "repack"} or config.steps[0].name != "rows":
         raise ConfigError(
             "The first step of a recipe takes the rows in: `steps: {rows: {kind: intake, urls: ...}, ...}`."
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +14,19 @@ from pipeline.store import Store
 def lineage(store: Store, step: Step) -> dict[str, Identity]:
     """Step -> version, kind, recipe and inputs: of the step and of all that it was made from, each once, in order of name.
 
-    A step names its inputs by the fingerprints of their recipes, so of several versions the right one is found.
+    A step names its inputs by the fingerprints of their recipes, so of several versions the right one is found; in a pool that
+    was repacked the steps of the parent stand as `<step>@parent`.
     """
-    identities = dict(_identities(store))
+    identities = _identities(store)
     found, waiting = dict[str, Identity](), [(step.name, _claimed(store, step))]
     while waiting:
         name, identity = waiting.pop()
         found[name] = identity
-        wanted = identity.get("inputs", {}).items()
-        waiting += [(other, identities[mark]) for other, mark in wanted if mark in identities and other not in found]
+        for wanted, mark in identity.get("inputs", {}).items():
+            named = identities.get(mark, {})
+            other = wanted if wanted in named else next(iter(named), wanted)
+            if named and other not in found:
+                waiting.append((other, named[other]))
     return dict(sorted(found.items()))
 
 
@@ -38,9 +41,12 @@ def _claimed(store: Store, step: Step) -> Identity:
     return known | {"version": step.version}
 
 
-def _identities(store: Store) -> Iterator[tuple[str, Identity]]:
-    """Fingerprint -> identity of every step and version of the pool."""
+def _identities(store: Store) -> dict[str, dict[str, Identity]]:
+    """Fingerprint -> step -> identity, of every step and version of the pool."""
+    found: dict[str, dict[str, Identity]] = {}
     for path in store.list("ledger/"):
         if path.endswith("/identity.json"):
             identity: dict[str, Any] = json.loads(store.get(path))
-            yield fingerprint(identity), identity | {"version": path.split("/")[2]}
+            step, version = path.split("/")[1:3]
+            found.setdefault(fingerprint(identity), {})[step] = identity | {"version": version}
+    return found
