@@ -8,6 +8,7 @@ this blue?", not "which name is best?". In photographs light moves colours; ther
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,9 @@ from captioning.images import FORMATS
 
 SIDE = 96  # pixels that the longer side is scaled down to
 BAND = 0.06  # of the shorter side: the width of the border that is taken for the ground
+PLAIN = 0.7  # of the border must have one colour name for a plain ground
+APART = 40  # of 255: the difference in some channel by which a pixel is no ground
+SMALLEST = 0.005  # of the picture: a figure smaller than this is not looked at by itself
 WHITE = (255, 255, 255, 255)
 Plane = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -29,21 +33,28 @@ class Shown:
     """Colour name -> share of the pixels that may be called so, in [0, 1].
 
     Attributes:
-        whole: of the picture.
-        border: of the band along its edges.
+        border: of the band along the edges, which is taken for the ground.
+        figure: of the pixels that do not look like the ground, if there is a plain one; else of all.
+        plain: the names of a plain ground; none where the border has many colours.
     """
 
-    whole: dict[str, float]
     border: dict[str, float]
+    figure: dict[str, float]
+    plain: frozenset[str]
 
-    def share(self, word: str, *, ground: bool) -> float:
-        """The share of pixels that a colour word may mean; of the border for the ground.
+    def share(self, word: str, *, ground: bool) -> float | None:
+        """The share of pixels that a colour word may mean: of the border for the ground, else of the figure.
+
+        None for a thing that is said to have the colour of the plain ground it stands on: pixels cannot tell it apart.
 
         Raises:
             KeyError: for a word that is no colour.
         """
-        found = self.border if ground else self.whole
-        return min(1.0, sum(found[name] for name in COLOURS[word]))
+        names = COLOURS[word]
+        if not ground and self.plain & set(names):
+            return None
+        found = self.border if ground else self.figure
+        return min(1.0, sum(found[name] for name in names))
 
 
 def colours(data: bytes) -> Shown | None:
@@ -52,14 +63,18 @@ def colours(data: bytes) -> Shown | None:
     if pixels is None:
         return None
     masks = named(pixels)
-    inside = np.zeros(pixels.shape[:2], bool)
-    band = max(1, round(BAND * min(inside.shape)))
-    inside[band:-band, band:-band] = True
-    border = ~inside
-    return Shown(
-        {name: round(float(mask.mean()), 4) for name, mask in masks.items()},
-        {name: round(float(mask[border].mean()), 4) for name, mask in masks.items()},
-    )
+    border = np.ones(pixels.shape[:2], bool)
+    band = max(1, round(BAND * min(border.shape)))
+    border[band:-band, band:-band] = False
+    around = _shares(masks, border)
+    plain = frozenset(name for name, share in around.items() if share >= PLAIN)
+    apart = np.abs(pixels.astype(np.int16) - np.median(pixels[border], axis=0)).max(axis=-1) > APART
+    figure = apart if plain and apart.mean() >= SMALLEST else np.ones_like(border)
+    return Shown(around, _shares(masks, figure), plain)
+
+
+def _shares(masks: Mapping[str, Mask], where: Mask) -> dict[str, float]:
+    return {name: round(float(mask[where].mean()), 4) for name, mask in masks.items()}
 
 
 def _small(data: bytes) -> npt.NDArray[np.uint8] | None:

@@ -13,6 +13,7 @@ import pyarrow as pa
 from captioning.checking.claims import BACKGROUND, COLOUR, OBJECT, Claim, claims
 from captioning.checking.colours import Shown, colours
 from captioning.checking.probes import DISTRACTORS, probes
+from captioning.checking.statements import asked, statements
 from captioning.checking.vocabulary import Vocabulary, read_vocabulary
 from pipeline.recipe import content, recipe
 from pipeline.stage import Annotate, Stage
@@ -28,7 +29,13 @@ CLAIM = pa.struct(
         pa.field("share", pa.float32()),
     ]
 )
-WRITES = pa.schema([pa.field("claims", pa.list_(CLAIM)), pa.field("probes", pa.list_(pa.string()))])
+WRITES = pa.schema(
+    [
+        pa.field("claims", pa.list_(CLAIM)),
+        pa.field("probes", pa.list_(pa.string())),
+        pa.field("statements", pa.string()),
+    ]
+)
 
 
 @recipe
@@ -37,7 +44,8 @@ class CaptionClaims(Stage):
 
     `claims` has for each claim the text that makes it (`alt`, or a name of `captions`), its kind, value and what it is about; of
     an object whether the vocabulary knows its words; of a colour the share of the pixels that may be called so, along the
-    border for the background. `probes` is for a clip-score step: `{kind: clip-score, text: claims.probes}`.
+    border for the background. `probes` is for a clip-score step: `{kind: clip-score, text: claims.probes}`;
+    `statements` for a model: `{kind: caption, prompt: check-claims, given: {statements: claims.statements}}`.
 
     Attributes:
         captions: name -> column.
@@ -89,8 +97,8 @@ class CaptionClaims(Stage):
     ) -> dict[str, Any]:
         found = {name: claims(text or "", vocabulary) for name, text in {ALT: alt, **texts}.items()}
         told = [evidence(name, claim, shown, vocabulary) for name, said in found.items() for claim in said]
-        asked = probes(list(texts.values()), phrases_of(told), self.distractors)
-        return {"claims": told, "probes": asked}
+        wanted = probes(list(texts.values()), phrases_of(told), self.distractors)
+        return {"claims": told, "probes": wanted, "statements": statements(asked(told, tuple(texts))) or None}
 
 
 def evidence(text: str, claim: Claim, shown: Shown | None, vocabulary: Vocabulary) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The stage `check-captions`: verdicts on the claims of every caption, and the weights by which training mixes a row's texts.
 
 It reads columns alone. Scores come from clip-score steps, claims and colours from `caption-claims`, repeats from
-`caption-repeats`, and, where one is asked, a model's answers from `caption-judge`.
+`caption-repeats`, and, where one is asked, a model's answers from a caption step with the prompt `check-claims`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import pyarrow as pa
 from captioning.checking.claims import Claim
 from captioning.checking.probes import Scored, scored
 from captioning.checking.reading import ALT, phrases_of
+from captioning.checking.statements import answers, asked
 from captioning.checking.verdicts import Limits, judge
 from captioning.checking.weights import Mixing, Text, weigh
 from pipeline.parts import ColumnRef
@@ -26,6 +27,7 @@ REASON = pa.struct([pa.field(name, pa.string()) for name in ("text", "reason", "
 VERDICT = pa.struct(
     [*(pa.field(name, pa.string()) for name in ("text", "kind", "value", "about")), pa.field("holds", pa.bool_())]
 )
+ANSWERS = ("wrong", "unsure")  #: what the prompt check-claims answers
 Counts = Mapping[tuple[str, str], int]
 
 
@@ -36,7 +38,7 @@ class CheckCaptions(Stage):
     `weights` is a struct with a number for each of `caption_alt`, `caption_short` ...: exported as `caption_weights`, it is what
     the trainer's `texts: {weights: caption_weights}` reads. `scores` has the CLIP scores side by side, `verdicts` what was
     found about each claim (null: nothing could check it), `reasons` why texts weigh less; `caught` is true where a caption has
-    a claim that does not hold.
+    a claim that does not hold, or does not fit the picture.
 
     Attributes:
         captions: name -> column, as in `caption-claims`.
@@ -45,7 +47,7 @@ class CheckCaptions(Stage):
         claims: the `caption-claims` step.
         scores: the clip-score step over that step's probes; null leaves objects to the model, and fit out of the weights.
         repeats: the `caption-repeats` step; null leaves repeats out.
-        answers: a column of a `caption-judge` step with the model's answers; null asks none.
+        model: a caption step with the prompt `check-claims`, whose answers go before other evidence; null asks no model.
         language: the column with the language of the alt-text; null takes every alt-text for English.
         trust: CLIP score from which an alt-text in English is trusted: captions that contradict it are wrong. Null trusts none.
         limits: where evidence becomes a no.
@@ -63,7 +65,7 @@ class CheckCaptions(Stage):
     claims: str = "claims"
     scores: str | None = "clip_captions"
     repeats: str | None = "repeats"
-    answers: str | None = None
+    model: str | None = None
     language: str | None = "lang.language"
     trust: float | None = 0.3
     limits: Limits = Limits()
@@ -73,7 +75,8 @@ class CheckCaptions(Stage):
     def reads(self) -> tuple[str, ...]:
         """The texts, their claims and scores."""
         found = [self.alt_text, *self.captions.values(), f"{self.claims}.claims", f"{self.claims}.probes"]
-        further = [self.alt_score, self.scores and f"{self.scores}.clip_scores", self.answers, self.language]
+        further = [self.alt_score, self.scores and f"{self.scores}.clip_scores", self.language]
+        further += [f"{self.model}.{name}" for name in ANSWERS] if self.model else []
         return tuple(dict.fromkeys([*found, *(ref for ref in further if ref)]))
 
     @property
@@ -124,13 +127,15 @@ class CheckCaptions(Stage):
         told: Sequence[Mapping[str, Any]] = row[f"{self.claims}.claims"] or ()
         scores = self._scored(row, told)
         trusted = self._trusted(row, told)
-        answers = _answers(row[self.answers] if self.answers else None)
+        model = self._model(row, told)
         texts = {ALT: Text(_there(row[self.alt_text]), self._alt_score(row))}
         for name, ref in self.captions.items():
             mine = [one for one in told if one["text"] == name]
-            verdicts = judge(mine, scores, trusted, answers.get(name, {}), self.limits)
+            verdicts = judge(mine, scores, trusted, model, self.limits)
             score = scores.texts[name] if scores else None
-            texts[name] = Text(_there(row[ref]), score, verdicts, counts.get((row["uid"], name), 1))
+            texts[name] = Text(
+                _there(row[ref]), score, verdicts, counts.get((row["uid"], name), 1), self._misfit(score)
+            )
         return self._made(texts)
 
     def _made(self, texts: Mapping[str, Text]) -> dict[str, Any]:
@@ -142,7 +147,8 @@ class CheckCaptions(Stage):
             "repeats": {_field(name): text.repeats for name, text in texts.items() if name != ALT},
             "verdicts": [{"text": name, **vars(verdict.claim), "holds": verdict.holds} for name, verdict in verdicts],
             "reasons": [vars(reason) for reason in reasons],
-            "caught": any(verdict.holds is False for _, verdict in verdicts),
+            "caught": any(verdict.holds is False for _, verdict in verdicts)
+            or any(text.misfit for text in texts.values()),
         }
 
     def _scored(self, row: Mapping[str, Any], told: Sequence[Mapping[str, Any]]) -> Scored | None:
@@ -153,9 +159,19 @@ class CheckCaptions(Stage):
         distractors = row[f"{self.claims}.probes"][len(names) + len(phrases) :]
         return scored(names, phrases, distractors, cosines)
 
+    def _misfit(self, score: float | None) -> bool:
+        return score is not None and self.limits.score is not None and score < self.limits.score
+
     def _alt_score(self, row: Mapping[str, Any]) -> float | None:
         score: float | None = row[self.alt_score] if self.alt_score else None
         return score
+
+    def _model(self, row: Mapping[str, Any], told: Sequence[Mapping[str, Any]]) -> dict[Claim, bool]:
+        """What the model is sure of."""
+        if not self.model:
+            return {}
+        wrong, unsure = (row[f"{self.model}.{name}"] for name in ANSWERS)
+        return answers(asked(told, tuple(self.captions)), wrong, unsure)
 
     def _trusted(self, row: Mapping[str, Any], told: Sequence[Mapping[str, Any]]) -> list[Claim]:
         """The claims of the alt-text, if it is trusted."""
@@ -174,12 +190,3 @@ def _field(name: str) -> str:
 
 def _there(text: str | None) -> bool:
     return bool(text and text.strip())
-
-
-def _answers(told: Sequence[Mapping[str, Any]] | None) -> dict[str, dict[Claim, bool]]:
-    """Text -> claim -> whether the model says that it holds."""
-    found: dict[str, dict[Claim, bool]] = {}
-    for one in told or ():
-        if one["holds"] is not None:
-            found.setdefault(one["text"], {})[Claim(one["kind"], one["value"], one["about"])] = one["holds"]
-    return found

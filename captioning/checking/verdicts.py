@@ -21,14 +21,16 @@ class Limits:
 
     Attributes:
         object_standing: standard deviations above the distractors' mean that an object's phrase must reach; null asks nothing.
-        colour_share: share of all pixels that the colour of a thing must have; null leaves colours of things alone.
+        score: CLIP score below which a caption is taken for another picture's; null asks nothing.
+        colour_share: share of the figure's pixels that the colour of a thing must have; null leaves colours of things alone.
         ground_share: share of the border that the background's colour must have; null leaves it alone.
         unknown_words: whether an object whose words the vocabulary does not know counts as not seen. For captioners that make
             words up; brands and people are unknown words too.
     """
 
     object_standing: float | None = 0.0
-    colour_share: float | None = 0.02
+    score: float | None = 0.1
+    colour_share: float | None = 0.05
     ground_share: float | None = 0.4
     unknown_words: bool = False
 

@@ -10,7 +10,8 @@ from captioning.checking.verdicts import Verdict
 from pipeline.errors import ConfigError
 from pipeline.recipe import recipe
 
-MISSING, POOR_FIT, REPEATS = "no text", "fits the picture worse", "repeats"
+MISSING, POOR_FIT, REPEATS = "no text", "fits worse than another text", "repeats"
+MISFIT = "does not fit the picture"
 UNGROUNDED, FALLBACK = "too many claims fail", "no caption holds: alt-text alone"
 
 
@@ -27,7 +28,8 @@ class Mixing:
     - fit(t) = 2 ** (-(s* - s(t)) / half), where s(t) is the CLIP score of t and s* the highest of the row's texts: a text that
       lies `half` below the best one counts half. 1 where t has no score.
     - truth(t) = (1 - n/m) ** severity, where m claims of t were checked and n of them failed; 0 if n/m exceeds `tolerance`;
-      1 where none was checked, and for the alt-text, which is not judged claim by claim.
+      1 where none was checked, and for the alt-text, which is not judged claim by claim. A caption that scores below the
+      limit of `Limits.score` has truth 0 whatever it claims.
     - rare(t) = min(1, room / k(t)), where k(t) rows of the pool have a near-identical caption in that field: all of them
       together count as `room`. 1 for the alt-text.
 
@@ -64,12 +66,14 @@ class Text:
         score: its CLIP score.
         verdicts: on its claims.
         repeats: rows of the pool with a near-identical one, itself among them.
+        misfit: whether its score says that it is another picture's.
     """
 
     there: bool
     score: float | None = None
     verdicts: Sequence[Verdict] = ()
     repeats: int = 1
+    misfit: bool = False
 
 
 @dataclass(frozen=True)
@@ -109,9 +113,11 @@ def _factor(name: str, text: Text, best: float | None, mixing: Mixing) -> tuple[
         return 0.0, [Reason(name, MISSING)]
     fit, truth, rare = _fit(text, best, mixing), _truth(text, mixing), _rare(text, mixing)
     why = [Reason(name, verdict.reason, verdict.detail) for verdict in text.verdicts if verdict.holds is False]
-    if truth == 0:
+    if text.misfit:
+        why.append(Reason(name, MISFIT, "" if text.score is None else f"CLIP score {text.score:.2f}"))
+    elif truth == 0:
         why.append(Reason(name, UNGROUNDED))
-    if fit < 0.5 and best is not None and text.score is not None:
+    if fit < 0.5 and not text.misfit and best is not None and text.score is not None:
         why.append(Reason(name, POOR_FIT, f"{text.score:.2f}, the best text {best:.2f}"))
     if rare < 1:
         why.append(Reason(name, REPEATS, f"{text.repeats} rows"))
@@ -127,8 +133,8 @@ def _fit(text: Text, best: float | None, mixing: Mixing) -> float:
 def _truth(text: Text, mixing: Mixing) -> float:
     checked = [verdict for verdict in text.verdicts if verdict.holds is not None]
     failed = sum(verdict.holds is False for verdict in checked)
-    if not checked:
-        return 1.0
+    if text.misfit or not checked:
+        return 0.0 if text.misfit else 1.0
     share = failed / len(checked)
     return 0.0 if share > mixing.tolerance else float((1 - share) ** mixing.severity)
 
