@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
 from workflows.training.batch import Batch, Visit
@@ -45,7 +44,7 @@ class Samples(Base):
     shards: Shards
     config: TrainConfig
     size: int
-    _cache: dict[tuple[int, int], tuple[Raw, Image.Image]] = field(default_factory=dict)
+    _cache: dict[tuple[int, int], tuple[Raw, Pixels]] = field(default_factory=dict)
     _cached: int = 0
 
     def __post_init__(self) -> None:
@@ -60,7 +59,8 @@ class Samples(Base):
                 return Item(Visit(position))
             chosen = self._policy.choose(texts, self.config.seed, position.epoch, uid, raw.fields)
             key = (self.config.seed, "crop", position.epoch, uid)
-            pixels = random_crop(image or self._decoded(position, raw), self.size, self.config.crop, key)
+            image = self._decoded(position, raw) if image is None else image
+            pixels = random_crop(image, self.size, self.config.crop, key)
             return Item(Visit(position, tuple(name for name, _ in chosen)), pixels, tuple(text for _, text in chosen))
         except Unreadable as reason:
             return Item(Visit(position, reason=str(reason)))
@@ -72,17 +72,16 @@ class Samples(Base):
         text = drawn(raw, self.config.seed, epoch, uid)
         return None if text is None else {**raw.texts, "txt": text}
 
-    def _raw(self, position: Position) -> tuple[Raw, Image.Image | None]:
+    def _raw(self, position: Position) -> tuple[Raw, Pixels | None]:
         place = (position.shard, position.sample)
         return self._cache[place] if place in self._cache else (self.shards.read(*place), None)
 
-    def _decoded(self, position: Position, raw: Raw) -> Image.Image:
+    def _decoded(self, position: Position, raw: Raw) -> Pixels:
         """The picture, no larger than the crop can use; it is kept for the next visit if there is room."""
-        image = decode(raw.image, at_least=self.size * 3 // 2)
-        size = image.width * image.height * 3
-        if self._cached + size <= self.config.cache_mb << 20:
+        image = np.array(decode(raw.image, at_least=self.size * 3 // 2))
+        if self._cached + image.nbytes <= self.config.cache_mb << 20:
             self._cache[position.shard, position.sample] = (replace(raw, image=b""), image)
-            self._cached += size
+            self._cached += image.nbytes
         return image
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from workflows.training.images import centre, decode, random_crop
+from workflows.training.images import _box, centre, decode, random_crop
 from workflows.training.shards import Unreadable
 
 
@@ -39,24 +39,33 @@ def test_the_centre_is_open_clips(size: tuple[int, int]) -> None:
 @settings(deadline=None, max_examples=40)
 @given(st.integers(1, 200), st.integers(1, 200), st.floats(0.01, 1), st.integers(0, 99))
 def test_crops_of_any_shape(width: int, height: int, least: float, key: int) -> None:
-    image = Image.new("RGB", (width, height), "red")
+    image = np.full((height, width, 3), (255, 0, 0), np.uint8)
     found = random_crop(image, 16, least, (key,))
     assert found.shape == (16, 16, 3)
     assert (found == [255, 0, 0]).all()
 
 
 def test_a_crop_belongs_to_its_key() -> None:
-    image = noise(90, 70)
+    image = np.array(noise(90, 70))
     first = random_crop(image, 32, 0.5, (0, "crop", 1, "u"))
     assert np.array_equal(first, random_crop(image, 32, 0.5, (0, "crop", 1, "u")))
     assert not np.array_equal(first, random_crop(image, 32, 0.5, (0, "crop", 2, "u")))
 
 
 def test_the_whole_picture_is_a_crop_of_area_one() -> None:
-    image = Image.linear_gradient("L").convert("RGB")
+    image = np.array(Image.linear_gradient("L").convert("RGB"))
     small = random_crop(image, 32, 1.0, (3,))
     assert small[0].mean() < 12
     assert small[-1].mean() > 243
+
+
+@pytest.mark.parametrize("size", [(90, 70), (500, 301), (20, 33)])
+def test_a_crop_is_resampled_as_pillow_does(size: tuple[int, int]) -> None:
+    image = noise(*size)
+    left, top, width, height = _box(*size, 0.5, (1,))
+    expected = image.crop((left, top, left + width, top + height)).resize((48, 48), Image.Resampling.BICUBIC)
+    found = random_crop(np.array(image), 48, 0.5, (1,))
+    assert np.abs(found.astype(int) - np.asarray(expected)).max() <= 1
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])

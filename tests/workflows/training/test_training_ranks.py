@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline.errors import ConfigError, DataError
+from pipeline.errors import ConfigError
 from pipeline.recipe import literals
 from workflows.training.config import TrainConfig
 from workflows.training.distributed import spawned
@@ -79,6 +79,4 @@ def test_ranks_survive_what_they_cannot_read(make_shards: Make, micro: Micro, tm
 @pytest.mark.slow
 def test_what_a_process_raises_is_what_its_starter_raises(make_shards: Make, micro: Micro, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="shared evenly by 2"):
-        two_ranks(micro(batch=15), make_shards(20), tmp_path / "a")
-    with pytest.raises(DataError, match="Lower lr"):
-        two_ranks(micro(lr=1e38, steps=50, warmup=0.0), make_shards(20), tmp_path / "b")
+        two_ranks(micro(batch=15), make_shards(20), tmp_path)
