@@ -20,7 +20,7 @@ endif
 export NO_ALBUMENTATIONS_UPDATE = 1
 export RAY_USAGE_STATS_ENABLED = 0
 
-.PHONY: help setup demo test check format bench-% clean
+.PHONY: help setup demo test check format gate bench-% clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -55,6 +55,9 @@ format: setup  ## let ruff write the style
 
 bench-%: setup  ## one claim against its peer, e.g. make bench-balance
 	@$(BIN)/python -m benchmarks.$*
+
+gate: setup  ## the shards read by every reader, each in an environment of its own; clones two repositories
+	@$(BIN)/python -m benchmarks.gate $(if $(DATACOMP),--datacomp $(DATACOMP)) $(if $(OPEN_CLIP),--open-clip $(OPEN_CLIP))
 
 lock: $(VENV)/.complete  ## resolve requirements.txt anew from pyproject.toml
 	@$(BIN)/uv pip compile pyproject.toml --extra demo --extra dev --python-version 3.11 --quiet --no-header --no-annotate \

@@ -172,17 +172,3 @@ def test_webdataset_reads_it(run_export: Run) -> None:
     ours = read(done.folder)
     assert [row[3] for row in rows] == list(ours)
     assert all(row[0].size == (24, 16) and row[1] == row[2]["caption_alt"] for row in rows)
-
-
-@pytest.mark.slow
-def test_datasets_reads_it(run_export: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    datasets = pytest.importorskip("datasets")
-    done = run_export(CAPTIONS)
-    data = datasets.load_dataset(
-        "webdataset", data_files={"train": str(done.folder / "*.tar")}, split="train", cache_dir=str(tmp_path / "cache")
-    )
-    ours = read(done.folder)
-    assert data["__key__"] == list(ours)
-    assert [row["json"] for row in data] == [json.loads(sample["json"]) for sample in ours.values()]
-    assert data[0]["jpg"].size == (24, 16)
