@@ -10,26 +10,28 @@ import numpy.typing as npt
 
 HOLDS, FAILS, UNSURE = "holds", "does not hold", "cannot be told"
 Told = dict[str, Any]
+Numbers = npt.NDArray[np.float64]
 
 
-def claim(better: Mapping[str, Any], than: Mapping[str, Any], difference: npt.NDArray[np.float64]) -> Told:
+def claim(better: Mapping[str, Any], than: Mapping[str, Any], recall: Numbers, place: Numbers) -> Told:
     """A claim as JSON: the difference with its 95 % interval and p, the verdict, and unless it holds, what may explain that.
 
     Args:
         better, than: what is told of the two arms.
-        difference: seeds x queries, of the same seed and query.
+        recall: the paired difference, seeds x queries, of the same seed and query. The claim is about this one.
+        place: the same by the place of the right answer among all, told beside it.
     """
+    told = {"better": better["arm"], "than": than["arm"]} | judged(recall) | {"by_place": judged(place)}
+    return told | {"measured": [] if told["verdict"] == HOLDS else measured(better, than, told["difference"])}
+
+
+def judged(difference: Numbers) -> Told:
+    """One paired difference with its interval, p, verdict and the mean of each seed."""
     from workflows.training.intervals import crossed, crossed_means, two_sided
 
     interval = crossed(difference)
-    told = {
-        "better": better["arm"],
-        "than": than["arm"],
-        "difference": interval,
-        "p": two_sided(crossed_means(difference)),
-    }
-    told |= {"verdict": verdict(interval), "per_seed": [float(value) for value in difference.mean(axis=1)]}
-    return told | {"measured": [] if told["verdict"] == HOLDS else measured(better, than, interval)}
+    told = {"difference": interval, "p": two_sided(crossed_means(difference)), "verdict": verdict(interval)}
+    return told | {"per_seed": [float(value) for value in difference.mean(axis=1)]}
 
 
 def verdict(difference: Mapping[str, float]) -> str:

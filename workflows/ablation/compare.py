@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.errors import DataError
@@ -23,15 +21,25 @@ from pipeline.step import POOL, Entry, Outcome, Scope, Step, Task, Work
 from pipeline.store import Store
 from workflows.ablation.claims import claim
 from workflows.ablation.diet import shown
+from workflows.ablation.measures import (
+    KS,
+    PLACE,
+    RECALL,
+    Numbers,
+    languages,
+    place,
+    place_by_chance,
+    recall,
+    recall_by_chance,
+    size,
+)
 from workflows.ablation.picture import draw
 from workflows.ablation.split import DIET, PROOF
-from workflows.ablation.trial import QUERIES, RESULTS, WAYS
+from workflows.ablation.trial import QUERIES, RESULTS
 
 NUMBERS, PICTURE = "ablation.json", "ablation.png"
-KS = (1, 5, 10)
-MEASURE = "mean of R@1, R@5 and R@10, image to text and text to image"
 Told = dict[str, Any]
-Numbers = npt.NDArray[np.float64]
+Measure = Callable[[pa.Table, str], Numbers]
 
 
 @recipe
@@ -112,12 +120,21 @@ def compared(arms: Mapping[str, Sequence[Tried]], fed: Mapping[str, Told], pairs
     """
     first = next(iter(arms.values()))[0]
     _demand_equal([trial for trials in arms.values() for trial in trials], first)
-    recalls = {arm: np.stack([recall(trial.queries, "txt") for trial in trials]) for arm, trials in arms.items()}
-    told: Told = {"measure": MEASURE, "seeds": len(next(iter(arms.values()))), "queries": _rows(first.queries, "txt")}
-    told |= {"chance": _chance(first.queries, "txt"), "languages": _languages(first.queries)}
-    found = {arm: _arm(arm, arms[arm], recalls[arm]) | _fed(arms[arm], fed[arm]) for arm in arms}
-    claims = [claim(found[better], found[than], recalls[better] - recalls[than]) for better, than in pairs]
+    measured = {arm: {of: _stack(trials, of) for of in (recall, place)} for arm, trials in arms.items()}
+    told: Told = {"measure": RECALL, "place": PLACE, "seeds": len(arms[next(iter(arms))])}
+    told |= {"queries": size(first.queries, "txt"), "chance": recall_by_chance(first.queries, "txt")}
+    told |= {"chance_place": place_by_chance(first.queries, "txt"), "languages": languages(first.queries)}
+    found = {arm: _arm(arm, arms[arm]) | _fed(arms[arm], fed[arm]) for arm in arms}
+    claims = [
+        claim(found[better], found[than], *(measured[better][of] - measured[than][of] for of in (recall, place)))
+        for better, than in pairs
+    ]
     return told | {"arms": list(found.values()), "pairs": claims}
+
+
+def _stack(trials: Sequence[Tried], of: Measure) -> Numbers:
+    """A measure of the held-out pairs: seeds x pairs."""
+    return np.stack([of(trial.queries, "txt") for trial in trials])
 
 
 def _demand_equal(trials: Sequence[Tried], first: Tried) -> None:
@@ -141,23 +158,17 @@ def _fed(trials: Sequence[Tried], fed: Told) -> Told:
     return told | {"named": float(np.mean(named)) if named else None}
 
 
-def recall(queries: pa.Table, of: str, ks: Sequence[int] = KS) -> Numbers:
-    """For each pair of one field the mean of its hits at every k, both ways."""
-    rows = queries.filter(pc.equal(queries["of"], of))
-    ranks = np.stack([rows[way].to_numpy() for way in WAYS])
-    found: Numbers = np.stack([ranks < k for k in ks]).mean(axis=(0, 1))
-    return found
-
-
-def _arm(arm: str, trials: Sequence[Tried], recalls: Numbers) -> Told:
+def _arm(arm: str, trials: Sequence[Tried]) -> Told:
     from workflows.training.intervals import crossed
 
+    recalls = _stack(trials, recall)
     told: Told = {"arm": arm, "recall": crossed(recalls), "per_seed": [float(value) for value in recalls.mean(axis=1)]}
+    told |= {"place": crossed(_stack(trials, place))}
     told |= {f"R@{k}": crossed(np.stack([recall(trial.queries, "txt", (k,)) for trial in trials])) for k in KS}
     told |= {"samples_seen": trials[0].facts["samples_seen"], "texts": trials[0].facts["texts"]}
     told["languages"] = {
         language: {"recall": crossed(np.stack([recall(trial.queries, f"name_{language}") for trial in trials]))}
-        for language in _languages(trials[0].queries)
+        for language in languages(trials[0].queries)
     }
     for language, line in told["languages"].items():
         found = [(trial.zero_shot or {}).get("languages", {}).get(language) for trial in trials]
@@ -165,23 +176,6 @@ def _arm(arm: str, trials: Sequence[Tried], recalls: Numbers) -> Told:
             line["top-5"] = float(np.mean([one["top-5"]["value"] for one in found if one]))
             line["top-5 chance"] = found[0]["chance"]["top-5"] if found[0] else None
     return told
-
-
-def _languages(queries: pa.Table) -> dict[str, float]:
-    """Language -> the recall of a random order."""
-    names = [name for name in queries["of"].unique().to_pylist() if name.startswith("name_")]
-    return {name.removeprefix("name_"): _chance(queries, name) for name in sorted(names)}
-
-
-def _chance(queries: pa.Table, of: str) -> float:
-    from workflows.training.retrieval import expected
-
-    groups = queries.filter(pc.equal(queries["of"], of))["group"].to_numpy()
-    return float(np.mean([expected(groups, groups, k) for k in KS]))
-
-
-def _rows(queries: pa.Table, of: str) -> int:
-    return int(pc.sum(pc.equal(queries["of"], of)).as_py())
 
 
 def _file(store: Store, task: Task, step: str, role: str) -> bytes:

@@ -12,18 +12,17 @@ from rich.table import Table
 
 def show(told: Mapping[str, Any], console: Console) -> None:
     """The table, the claims, and what the split's proof compared."""
-    title = f"{told['queries']} held-out pairs, {told['seeds']} seeds; chance {told['chance']:.4f}"
+    title = f"{told['queries']} held-out pairs, {told['seeds']} seeds; chance {told['chance']:.4f}, of place {told['chance_place']:.4f}"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
     table.add_column("arm", no_wrap=True)
-    for head in ("rows", "pictures", "faulty", "texts name", "shown", "recall", "95 % interval"):
+    for head in ("rows", "pictures", "faulty", "texts name", "shown", "place", "recall", "95 % interval"):
         table.add_column(head, justify="right", no_wrap=True)
     for arm in told["arms"]:
         table.add_row(arm["arm"], *line(arm))
     console.print(table)
     for pair in told["pairs"]:
-        words = f"{pair['better']} better than {pair['than']}: {pair['verdict']}. {pair['difference']['value']:+.4f}"
-        console.print(f"{words} ({spread(pair['difference'])}, {likely(pair['p'])})", soft_wrap=True)
-        for said in pair["measured"]:
+        console.print(f"{pair['better']} better than {pair['than']}: {judged(pair)}", soft_wrap=True)
+        for said in (f"By place: {judged(pair['by_place'])}", *pair["measured"]):
             console.print(f"    {said}", soft_wrap=True)
     for export, proof in told["split"].items():
         console.print(f"{export}: " + ", ".join(f"{name} {value}" for name, value in proof.items()), soft_wrap=True)
@@ -33,8 +32,13 @@ def line(arm: Mapping[str, Any]) -> list[str]:
     """One arm in the table."""
     faulty = "" if arm["faulty"] is None else f"{arm['faulty'] / arm['rows']:.1%}"
     named = "" if arm["named"] is None else f"{arm['named']:.0%}"
-    mean = [f"{arm['recall']['value']:.4f}", spread(arm["recall"])]
+    mean = [f"{arm['place']['value']:.4f}", f"{arm['recall']['value']:.4f}", spread(arm["recall"])]
     return [f"{arm['rows']:,}", f"{arm['pictures']:,}", faulty, named, f"{arm['epochs']:.1f}x", *mean]
+
+
+def judged(told: Mapping[str, Any]) -> str:
+    """A verdict with its figures."""
+    return f"{told['verdict']}. {told['difference']['value']:+.4f} ({spread(told['difference'])}, {likely(told['p'])})"
 
 
 def spread(interval: Mapping[str, float]) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import yaml
 
@@ -15,6 +16,7 @@ from pipeline.stage import Stage
 from workflows.ablation.claims import FAILS, HOLDS, UNSURE, claim
 from workflows.ablation.config import Ablation, read
 from workflows.ablation.diet import diet, shown
+from workflows.ablation.measures import languages, place, place_by_chance, recall, recall_by_chance, size
 from workflows.ablation.recipe import steps
 from workflows.config import load
 from workflows.training.intervals import RESAMPLES, crossed_means, two_sided
@@ -33,20 +35,23 @@ def difference(mean: float, seeds: int = 3, queries: int = 400) -> np.ndarray:
 
 
 def test_a_claim_is_judged_by_its_interval():
-    found = {mean: claim(arm("a"), arm("b"), difference(mean)) for mean in (0.1, 0.0, -0.1)}
+    found = {mean: claim(arm("a"), arm("b"), difference(mean), difference(-mean)) for mean in (0.1, 0.0, -0.1)}
     assert [told["verdict"] for told in found.values()] == [HOLDS, UNSURE, FAILS]
     assert found[0.1]["p"] == found[-0.1]["p"] == 2 / RESAMPLES < 0.05 < found[0.0]["p"]
     assert len(found[0.1]["per_seed"]) == 3 and not found[0.1]["measured"]
+    assert found[0.1]["by_place"]["verdict"] == FAILS and found[-0.1]["measured"]
 
 
 def test_what_may_explain_a_claim_that_does_not_hold():
-    told = claim(arm("curated", rows=60, pictures=60, faulty=0, epochs=6.7), arm("raw"), difference(-0.1))
+    told = claim(
+        arm("curated", rows=60, pictures=60, faulty=0, epochs=6.7), arm("raw"), difference(-0.1), difference(0.0)
+    )
     assert told["measured"] == [
         "curated has 60 distinct pictures and raw 90 (-33%); of as many samples each row is shown 6.7 times instead of 4.0.",
         "Planted faults are 0.0% of the rows of curated and 10.0% of those of raw.",
         "The texts that curated was shown have 50% of the words of what the pictures truly show, those of raw 50%.",
     ]
-    unknown = claim(arm("a", faulty=None, named=None), arm("b"), difference(0.0))["measured"]
+    unknown = claim(arm("a", faulty=None, named=None), arm("b"), difference(0.0), difference(0.0))["measured"]
     assert unknown[0] == "Both train on the same number of distinct pictures."
     assert len(unknown) == 2 and "cannot be seen" in unknown[1]
 
@@ -59,6 +64,33 @@ def test_p_of_no_difference_is_spread_evenly():
 def test_p_of_a_constant_is_certain_or_nothing():
     assert two_sided(np.zeros(1000)) == 1.0
     assert two_sided(np.ones(1000)) == 0.002
+
+
+def test_measures_of_a_worked_example():
+    queries = pa.table(
+        {
+            "of": ["txt"] * 4 + ["name_de"],
+            "group": [0, 1, 2, 2, 0],
+            "image_to_text": [0, 2, 2, 1, 0],
+            "text_to_image": [0, 1, 2, 0, 0],
+        }
+    )
+    assert recall(queries, "txt", (1,)).tolist() == [1, 0, 0, 0.5]
+    assert recall(queries, "txt", (1, 2)).tolist() == [1, 0.25, 0, 0.75]
+    assert place(queries, "txt").tolist() == [1, 0.5, 0, 0.75]
+    assert place_by_chance(queries, "txt") == pytest.approx((1 / 2 + 1 / 2 + 2 / 3 + 2 / 3) / 4)
+    assert list(languages(queries)) == ["de"] and size(queries, "txt") == 4
+
+
+def test_random_ranks_have_the_place_and_recall_of_chance():
+    generator = np.random.RandomState(0)
+    groups = np.arange(200) // 2
+    scores = generator.rand(200, 200)
+    right = groups[:, None] == groups[None, :]
+    ranks = ((scores >= np.where(right, scores, -1).max(1)[:, None]) & ~right).sum(1)
+    queries = pa.table({"of": ["txt"] * 200, "group": groups, "image_to_text": ranks, "text_to_image": ranks})
+    assert place(queries, "txt").mean() == pytest.approx(place_by_chance(queries, "txt"), abs=0.05)
+    assert recall(queries, "txt").mean() == pytest.approx(recall_by_chance(queries, "txt"), abs=0.03)
 
 
 def raw(uid: str, image: bytes, **texts: str) -> Raw:
