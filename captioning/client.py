@@ -95,6 +95,11 @@ class Client:
         self._last_answer = self._last_progress = 0.0
         self._watching: list[asyncio.Task[None]] = []
 
+    @property
+    def in_flight(self) -> int:
+        """Requests that were sent and are not answered."""
+        return sum(endpoint.load for endpoint in self._endpoints)
+
     def watch(self) -> None:
         """From now on look at every endpoint once a second: is it there, how long is its queue, what does it hold."""
         self._watching = [asyncio.create_task(self._watch(endpoint)) for endpoint in self._endpoints]
@@ -135,9 +140,9 @@ class Client:
             MachineError: if no server can be brought to answer.
             ConfigError: if a server does not know the model or the key.
         """
-        record = _Record()
+        record, failed = _Record(), None
         while True:
-            endpoint = await self._well()
+            endpoint = await self._well(failed)
             alone = record.deaths >= SUSPECT
             async with self._gate.passage(alone=alone):
                 endpoint.load += 1
@@ -146,19 +151,23 @@ class Client:
                 except Unreachable:
                     continue
                 except Trouble as trouble:
-                    _asked.set(None)
+                    failed = endpoint
                     self._judge(record, trouble)
                 finally:
                     endpoint.load -= 1
             await asyncio.sleep(pause(record.errors) if record.errors else 0)
 
-    async def _well(self) -> Endpoint:
-        """The endpoint that this row asked before, or the least busy one that does not rest."""
+    async def _well(self, failed: Endpoint | None) -> Endpoint:
+        """The endpoint that this row asked before, or the least busy one that does not rest.
+
+        Args:
+            failed: on which this request has just failed. One that fails at once is never busy, and would draw all requests.
+        """
         while True:
             before = _asked.get()
-            if before in self._endpoints and not before.resting and before.load < CROWDED * before.pace.limit:
+            if before in self._endpoints and before is not failed and self._has_room(before):
                 return before
-            endpoint = min(self._endpoints, key=lambda one: (one.resting, one.load / one.pace.limit))
+            endpoint = min(self._endpoints, key=lambda one: (one.resting, one is failed, one.load / one.pace.limit))
             if not endpoint.resting:
                 _asked.set(endpoint)
                 return endpoint
@@ -169,6 +178,9 @@ class Client:
                     "be reached, and run again: what is committed stays."
                 )
             await asyncio.sleep(min(1.0, endpoint.resting))
+
+    def _has_room(self, endpoint: Endpoint) -> bool:
+        return not endpoint.resting and endpoint.load < CROWDED * endpoint.pace.limit
 
     async def _try(self, endpoint: Endpoint, body: Mapping[str, Any], record: _Record, alone: bool) -> Answer:
         try:

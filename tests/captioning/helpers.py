@@ -48,12 +48,17 @@ def message(text: str = "hello") -> dict[str, Any]:
 
 @asynccontextmanager
 async def client(
-    *urls: str, timeout: float = 5, patience: float = 2, tries: int = 2, server: Server | None = None
+    *urls: str,
+    timeout: float = 5,
+    patience: float = 2,
+    tries: int = 2,
+    server: Server | None = None,
+    growth: float | None = None,
 ) -> AsyncIterator[Client]:
     """A client of given servers, or of one of our own."""
     async with aiohttp.ClientSession() as session:
         endpoints: list[Endpoint] = [Given(url, None, "tiny", session) for url in urls]
-        endpoints += [Own(server, session, restarts=2)] if server else []
+        endpoints += [Own(server, session, restarts=2, growth=growth)] if server else []
         found = Client(endpoints, session, timeout, patience, tries)
         found.watch()
         try:

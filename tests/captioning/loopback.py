@@ -10,13 +10,14 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
 
 from captioning.flow import Background
+from pipeline.rows import uniform
 
 GOOD = {
     "short": "A red square.",
@@ -33,13 +34,15 @@ class Loopback:
     """The server and what it saw."""
 
     decide: Decide = lambda number, body: "ok"
-    delay: float = 0.0
+    delay: float = 0.0  # seconds, give or take a half
     model: str = "tiny"
     key: str | None = None
+    capacity: int = 10**6  # requests that it works on at once; the others wait
     bodies: list[dict[str, Any]] = field(default_factory=list)
     in_flight: int = 0
     busy: list[int] = field(default_factory=list)  # requests in flight whenever one ends
     url: str = ""
+    _room: asyncio.Semaphore | None = None
 
     def app(self) -> web.Application:
         app = web.Application(client_max_size=2**24)
@@ -47,15 +50,27 @@ class Loopback:
         app.router.add_get("/version", lambda _: _answer(web.json_response({"version": "0.1"})))
         models = {"data": [{"id": self.model, "owned_by": "loopback"}]}
         app.router.add_get("/v1/models", lambda _: _answer(web.json_response(models)))
+        app.router.add_get("/metrics", lambda _: _answer(web.Response(text=self._figures())))
         app.router.add_post("/v1/chat/completions", self._chat)
         return app
+
+    def _figures(self) -> str:
+        """As vLLM writes them."""
+        running = min(self.in_flight, self.capacity)
+        figures = {"running": running, "waiting": self.in_flight - running}
+        lines = [
+            f'vllm:num_requests_{name}{{engine="0",model_name="tiny"}} {value}.0' for name, value in figures.items()
+        ]
+        return "\n".join(["# TYPE vllm:num_requests_running gauge", *lines, "vllm:generation_tokens_total 7.0", ""])
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
         self.bodies.append(body)
         self.in_flight += 1
+        self._room = self._room or asyncio.Semaphore(self.capacity)
         try:
-            await asyncio.sleep(self.delay)
+            async with self._room:
+                await asyncio.sleep(self.delay * (0.5 + uniform(0, str(len(self.bodies)), "delay")))
             return await self._does(self.decide(len(self.bodies), body), request)
         finally:
             self.busy.append(self.in_flight)
@@ -68,6 +83,9 @@ class Loopback:
             return web.json_response({"error": {"message": f"asked to answer {what}"}}, status=int(what))
         if what == "hang":
             await asyncio.sleep(60)
+        if what == "slow":
+            await asyncio.sleep(0.8)
+            what = "ok"
         if what == "die":
             os._exit(9)
         if what == "drop":
@@ -119,9 +137,12 @@ def texts(body: dict[str, Any]) -> str:
 
 
 def _by_words(number: int, body: dict[str, Any]) -> str:
-    """As a process: `DIE` or `HANG` in the text does that."""
+    """As a process: `DIE`, `HANG`, `SLOW` or `SAY` (a line in its log) in the text does that."""
     said = texts(body)
-    return "die" if "DIE" in said else "hang" if "HANG" in said else "ok"
+    if "SAY" in said:
+        with suppress(OSError):
+            print(said, flush=True)
+    return "slow" if "SLOW" in said else "die" if "DIE" in said else "hang" if "HANG" in said else "ok"
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""The caption stage against the server that it keeps busy, and against other clients of that server."""
