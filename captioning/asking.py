@@ -11,7 +11,7 @@ from captioning.faults import Judge
 from captioning.ladder import Rung
 from captioning.parse import Fault, Said, read
 from captioning.prompts.form import Pass
-from captioning.schema import Field, json_schema
+from captioning.schema import Field, goals, json_schema
 
 EXCERPT = 200  # characters of a faulty answer that its reason keeps
 
@@ -82,11 +82,11 @@ class Asker:
         found = Found()
         for number, rung in enumerate((Rung(), *self.ladder)):
             missing = [one for one in question.fields if one.name not in found.captions]
-            groups = [[one] for one in missing if not one.note] if rung.each else [missing]
+            groups = [[one] for one in goals(missing)] if rung.each else [missing]
             for group in groups:
                 if not await self._ask(question, group, number, rung, found):
                     return found
-            if all(one.name in found.captions or (rung.each and one.note) for one in question.fields):
+            if all(one.name in found.captions for one in goals(question.fields)):
                 break
         return found
 

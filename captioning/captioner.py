@@ -16,7 +16,7 @@ from captioning.parse import Said
 from captioning.prompts.form import Pass, Prompt
 from captioning.provenance import Maker, provenance
 from captioning.regions import Box, Cutter, Units, boxes_of, thousandths
-from captioning.schema import Field, ListField
+from captioning.schema import Field, ListField, goals
 from captioning.sentences import sentences
 
 
@@ -154,7 +154,7 @@ class Captioner:
         asked = [one for fields in self.fields for one in fields]
         made: dict[str, Any] = {one.name: found.captions.get(one.name) for one in asked}
         made |= {name: _split(found.captions.get(source)) for name, source in self.prompt.sentences}
-        captioned = any(made[one.name] is not None for one in asked if not one.note)
+        captioned = any(made[one.name] is not None for one in goals(asked))
         reasons = {name: reason for name, reason in found.reasons.items() if name not in found.captions}
         return {
             **made,

@@ -68,19 +68,20 @@ def resolve(model: str, revision: str | None, served: bool) -> Model:
     return Model(model, None, revision)
 
 
-def pin(model: Model, hub: str | None = None) -> Model:
+def pin(model: Model, hub: str | None = None, cache: Path | None = None) -> Model:
     """The model with the commit that its revision stands for now: a branch may move, captions say what made them.
 
     Args:
         model: a folder and a commit stay as they are.
         hub: address of the hub; None is the usual one.
+        cache: folder of what was fetched from it; None is the usual one.
 
     Raises:
         ConfigError: if neither the hub nor the local cache knows the revision.
     """
     if model.path or model.revision is None or COMMIT.fullmatch(model.revision):
         return model
-    return replace(model, revision=_on_hub(model, hub) or _in_cache(model) or _unknown(model))
+    return replace(model, revision=_on_hub(model, hub) or _in_cache(model, cache) or _unknown(model))
 
 
 def _on_hub(model: Model, hub: str | None) -> str | None:
@@ -93,11 +94,11 @@ def _on_hub(model: Model, hub: str | None) -> str | None:
         return None
 
 
-def _in_cache(model: Model) -> str | None:
+def _in_cache(model: Model, cache: Path | None) -> str | None:
     from huggingface_hub import constants
 
     folder = "--".join(["models", *model.name.split("/")])
-    ref = Path(constants.HF_HUB_CACHE) / folder / "refs" / str(model.revision)
+    ref = (cache or Path(constants.HF_HUB_CACHE)) / folder / "refs" / str(model.revision)
     return ref.read_text("utf-8").strip() if ref.is_file() else None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -81,5 +82,5 @@ def _pixels(box: Box, width: int, height: int) -> tuple[int, int, int, int]:
 def _stretch(low: float, high: float, end: int) -> tuple[int, int]:
     """A side with its margin, at least `SMALLEST` pixels long where the picture has so many."""
     margin = max(MARGIN * (high - low), (SMALLEST - (high - low)) / 2)
-    begin, stop = max(0, int(low - margin)), min(end, int(high + margin + 1))
+    begin, stop = max(0, int(low - margin)), min(end, math.ceil(high + margin))
     return min(begin, max(0, stop - SMALLEST)), max(stop, min(end, begin + SMALLEST))

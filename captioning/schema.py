@@ -90,6 +90,11 @@ class ListField:
 Field = TextField | ListField
 
 
+def goals(fields: Sequence[Field]) -> list[Field]:
+    """The fields that are no notes on the way; of a request for notes alone, all of them."""
+    return [one for one in fields if not one.note] or list(fields)
+
+
 def check_bounds(name: str, minimum: int, maximum: int) -> None:
     """See that bounds in characters can be kept.
 
