@@ -74,7 +74,7 @@ def test_the_report_shows_it(lab):
     page = next(lab.pool.glob("report/report-ablate-*/report.html")).read_text()
     assert "What each step is worth" in page and page.count("data:image/png;base64,") >= 1
     for claim in lab.found()["pairs"]:
-        row = re.search(rf"{claim['better']} better than {claim['than']}</th><td><b>(.*?)</b>", page)
+        row = re.search(rf"{claim['better']} better than {claim['than']}</th><td>recall</td><td><b>(.*?)</b>", page)
         assert row and row[1] == claim["verdict"]
     assert "What each step is worth" not in next(lab.pool.glob("report/report-1-*/report.html")).read_text()
 
