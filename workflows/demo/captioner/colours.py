@@ -28,11 +28,15 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Measured:
-    """What the pixels say: the object's colours by share, the plain background or None, the share that the object covers."""
+    """What the pixels say: the object's colours by share, the plain background or None, the share that the object covers.
+
+    `shares` holds the share of each of COLOURS among the object's pixels, in their order.
+    """
 
     colours: tuple[str, ...]
     background: str | None
     coverage: float
+    shares: tuple[float, ...] = ()
 
 
 def name_pixels(rgb: NDArray[np.uint8]) -> NDArray[np.int64]:
@@ -80,7 +84,12 @@ def shares(rgb: NDArray[np.uint8], mask: Mask) -> dict[str, float]:
 
 def main_colours(rgb: NDArray[np.uint8], mask: Mask) -> tuple[str, ...]:
     """The largest colour of the masked pixels, and the second where it holds at least SECOND."""
-    ranked = list(shares(rgb, mask).items())
+    return leading(shares(rgb, mask))
+
+
+def leading(held: dict[str, float]) -> tuple[str, ...]:
+    """The first of `held` (shares, largest first), and the second where it holds at least SECOND."""
+    ranked = list(held.items())
     return tuple(name for i, (name, share) in enumerate(ranked[:2]) if i == 0 or share >= SECOND)
 
 
@@ -102,7 +111,13 @@ def measure(picture: Image.Image) -> Measured:
     plain = float((_distance(border, middle) < NEAR).mean()) >= PLAIN
     mask = _distance(rgb, middle) >= NEAR if plain else np.ones(rgb.shape[:2], dtype=bool)
     ground = COLOURS[int(name_pixels(middle.astype(np.uint8)[None])[0])] if plain else None
-    return Measured(main_colours(rgb, mask), ground, float(mask.mean()))
+    held = shares(rgb, mask)
+    return Measured(leading(held), ground, float(mask.mean()), in_order(held))
+
+
+def in_order(held: dict[str, float]) -> tuple[float, ...]:
+    """The share of each of COLOURS, in their order."""
+    return tuple(held.get(colour, 0.0) for colour in COLOURS)
 
 
 def _distance(rgb: NDArray[np.uint8], point: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -5,23 +5,19 @@ Everything about step `n` follows from (seed, n), so that a training can be cut 
 
 import hashlib
 import io
-from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from PIL import Image
 
-from workflows.demo.captioner.captions import Kind, Sight, Thing, describe, plain_name
-from workflows.demo.captioner.colours import COLOURS, main_colours, measure
-from workflows.demo.captioner.shape import CELL, MAX_PIXELS, MIN_PIXELS, PATCH, Grid
+from workflows.demo.captioner.captions import Relation, Sight, Thing, describe
+from workflows.demo.captioner.colours import COLOURS, measure
+from workflows.demo.captioner.pieces import WHITE, Art, Generator, on_ground, turned
+from workflows.demo.captioner.shape import PATCH, Grid
 
 SQUARE = 112
-KEPT = 160  # longest side at which art is held in memory
-LONGEST = 3.0  # aspect ratio beyond which a picture is left out
 GROUNDS: dict[str, tuple[tuple[int, int, int], ...]] = {
     "white": ((255, 255, 255), (245, 245, 245)),
     "black": ((0, 0, 0), (25, 25, 25)),
@@ -36,84 +32,30 @@ GROUNDS: dict[str, tuple[tuple[int, int, int], ...]] = {
     "blue": ((30, 90, 220), (70, 130, 180), (135, 196, 235)),
     "purple": ((128, 0, 160), (150, 90, 200)),
 }
-Generator = np.random.Generator
 Box = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
-class Art:
-    """One picture of the pool of training art, transparent where it has no paint."""
+class Placed:
+    """Where a piece of art (by index) stands, in patches: top, left, down, right; and the share of each colour in it."""
 
-    picture: Image.Image
-    name: str
-    kind: Kind
-    colours: tuple[str, ...]
-    grid: Grid
-    weight: float
-    solo: bool  # has transparency around a compact object, so that it can stand in a scene
+    index: int
+    box: Box
+    shares: tuple[float, ...]
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One training example: pixels (3, H, W) uint8, captions, and where each piece of art (by index) stands in patches."""
+    """One training example: pixels (3, H, W) uint8, what they show, and where each piece of art stands."""
 
     pixels: NDArray[np.uint8]
     sight: Sight
-    placed: tuple[tuple[int, Box], ...]
+    placed: tuple[Placed, ...]
 
     @property
     def captions(self) -> tuple[str, str, str]:
         """Short, medium and long."""
         return describe(self.sight)
-
-
-def load_art(table: Path, split: str) -> list[Art]:
-    """The nameable art of `split` from art.parquet, in its order; pictures too long or without paint are left out."""
-    rows = [row for row in pq.read_table(table).to_pylist() if row["split"] == split]
-    found = [art for row in rows if (art := _art(row, table.parent / "art")) is not None]
-    counts: dict[str, int] = defaultdict(int)
-    for art in found:
-        counts[art.name] += 1
-    # A name with many variants (skin tones, series) is shown more often than one picture, but not in proportion.
-    return [Art(**{**vars(art), "weight": counts[art.name] ** -0.5}) for art in found]
-
-
-def _art(row: dict[str, Any], folder: Path) -> Art | None:
-    name = plain_name(row["name"], row["path"])
-    wide, high = row["width"], row["height"]
-    if not name or max(wide, high) > LONGEST * min(wide, high):
-        return None
-    with Image.open(folder / row["path"]) as opened:
-        opened.thumbnail((4 * KEPT, 4 * KEPT), Image.Resampling.BOX, reducing_gap=2)
-        picture = opened.convert("RGBA")
-    picture.thumbnail((KEPT, KEPT), Image.Resampling.BOX)
-    pixels = np.asarray(picture)
-    painted = pixels[..., 3] > 127
-    if painted.mean() < 0.01:
-        return None
-    colours = main_colours(np.asarray(on_ground(picture, (255, 255, 255))), painted)
-    edge = np.concatenate([painted[0], painted[-1], painted[:, 0], painted[:, -1]]).mean()
-    solo = edge < 0.4 and 0.1 < painted.mean() < 0.95
-    kind: Kind = "emoji" if row["source"] == "emoji" else "clip art"
-    return Art(picture, name, kind, colours, grid_of(wide, high), 1.0, bool(solo))
-
-
-def on_ground(picture: Image.Image, colour: tuple[int, int, int]) -> Image.Image:
-    """An RGBA picture painted over a plain colour, RGB."""
-    ground = Image.new("RGBA", picture.size, (*colour, 255))
-    ground.alpha_composite(picture)
-    return ground.convert("RGB")
-
-
-def grid_of(width: int, height: int) -> Grid:
-    """(rows, columns) of patches that the served model's image processor gives a picture of this size."""
-    from transformers.models.qwen2_vl.image_processing_qwen2_vl import smart_resize
-
-    scale = min(1.0, 256 / max(width, height))
-    size = smart_resize(
-        max(1, round(height * scale)), max(1, round(width * scale)), CELL, min_pixels=MIN_PIXELS, max_pixels=MAX_PIXELS
-    )
-    return size[0] // PATCH, size[1] // PATCH
 
 
 def set_apart(name: str, ground: str) -> bool:
@@ -124,16 +66,19 @@ def set_apart(name: str, ground: str) -> bool:
 class Easel:
     """Draws batches: of one grid of pictures on white, or of scenes composed on plain coloured grounds.
 
-    With `apart`, scenes hold only pairs of object and ground that are set apart; without, none of them.
+    With `apart`, scenes hold only pairs of object and ground that are set apart; without, none of them. With `validation` only
+    the art that chooses a recipe is drawn, as it is; without, only the rest, mirrored and tinted at random.
     """
 
-    def __init__(self, art: list[Art], seed: int = 0, scenes: float = 0.5, apart: bool = False) -> None:
-        self.art, self.seed, self.scenes, self.apart = art, seed, scenes, apart
-        weights = np.array([piece.weight for piece in art])
+    def __init__(
+        self, art: list[Art], seed: int = 0, scenes: float = 0.5, apart: bool = False, validation: bool = False
+    ) -> None:
+        self.art, self.seed, self.scenes, self.apart, self.validation = art, seed, scenes, apart, validation
+        weights = np.array([piece.weight * (piece.validation == validation) for piece in art])
         self.by_grid: dict[Grid, NDArray[np.int64]] = {}
         for grid in sorted({piece.grid for piece in art}):
             self.by_grid[grid] = np.array([i for i, piece in enumerate(art) if piece.grid == grid])
-        self.solo = np.array([i for i, piece in enumerate(art) if piece.solo])
+        self.solo = np.array([i for i, piece in enumerate(art) if piece.solo and weights[i]])
         self.emoji = np.array([i for i in self.solo if art[i].kind == "emoji"])
         self.emoji = self.emoji if len(self.emoji) else self.solo
         self.weights = weights
@@ -165,63 +110,63 @@ class Easel:
     def alone(self, rng: Generator, grid: Grid) -> Sample:
         """A picture as the web shows it: on white, with a little more or less margin; colours measured from these pixels."""
         index = self.pick(rng, self.by_grid[grid])
-        piece = self.art[index]
+        piece = self.turn(index, rng)
         wide, high = piece.picture.size
         grow = 1 + max(0.0, rng.normal(0, 0.08))
         canvas = Image.new("RGBA", (round(wide * grow), round(high * grow)))
         spare = canvas.width - wide, canvas.height - high
         canvas.paste(piece.picture, (int(rng.integers(spare[0] + 1)), int(rng.integers(spare[1] + 1))))
-        picture = _recompress(on_ground(canvas, (255, 255, 255)), rng)
+        picture = _recompress(on_ground(canvas, WHITE), rng)
         seen = measure(picture)
-        colours = seen.colours or piece.colours
+        colours, held = (seen.colours, seen.shares) if seen.colours else (piece.colours, piece.shares)
         sight = Sight(piece.kind, (Thing(piece.name, colours),), seen.background, seen.coverage)
-        return Sample(_fit(picture, grid), sight, ((index, (0, 0, grid[0], grid[1])),))
+        return Sample(_fit(picture, grid), sight, (Placed(index, (0, 0, grid[0], grid[1]), held),))
+
+    def turn(self, index: int, rng: Generator) -> Art:
+        """The piece as this drawing shows it."""
+        return self.art[index] if self.validation else turned(self.art[index], rng)
 
     def one(self, rng: Generator) -> Sample:
         """One object somewhere on a plain ground that its main colour differs from."""
-        (index,), ground, canvas = self._stage(rng, 1)
+        (index,), pieces, ground, canvas = self._stage(rng, 1)
         side = int(rng.integers(46, 100))
         column = int(rng.integers(3))
         left = (4, (SQUARE - side) // 2, SQUARE - side - 4)[column]
-        box = self._paint(canvas, index, side, left, int(rng.integers(2, SQUARE - side - 1)))
+        box = self._paint(canvas, pieces[0], side, left, int(rng.integers(2, SQUARE - side - 1)))
         place = "in the middle" if side > 80 else ("on the left", "in the middle", "on the right")[column]
-        sight = Sight("scene", (self._thing(index),), ground, place=place)
-        return self._finish(canvas, sight, ((index, box),), rng)
+        sight = Sight("scene", _things(pieces), ground, place=place)
+        return self._finish(canvas, sight, (Placed(index, box, pieces[0].shares),), rng)
 
     def two(self, rng: Generator) -> Sample:
         """Two objects side by side or one above the other."""
-        pair, ground, canvas = self._stage(rng, 2)
+        pair, pieces, ground, canvas = self._stage(rng, 2)
         beside = bool(rng.random() < 0.6)
         placed = []
-        for slot, index in enumerate(pair):
+        for slot, (index, piece) in enumerate(zip(pair, pieces, strict=True)):
             side = int(rng.integers(38, 53))
             along = slot * SQUARE // 2 + int(rng.integers(0, SQUARE // 2 - side + 1))
             across = int(rng.integers(10, SQUARE - side - 10))
             left, top = (along, across) if beside else (across, along)
-            placed.append((index, self._paint(canvas, index, side, left, top)))
-        things = (self._thing(pair[0]), self._thing(pair[1]))
-        return self._finish(
-            canvas, Sight("scene", things, ground, relation="left of" if beside else "above"), tuple(placed), rng
-        )
+            placed.append(Placed(index, self._paint(canvas, piece, side, left, top), piece.shares))
+        relation: Relation = "left of" if beside else "above"
+        return self._finish(canvas, Sight("scene", _things(pieces), ground, relation=relation), tuple(placed), rng)
 
-    def _thing(self, index: int) -> Thing:
-        return Thing(self.art[index].name, self.art[index].colours)
-
-    def _stage(self, rng: Generator, count: int) -> tuple[list[int], str, Image.Image]:
+    def _stage(self, rng: Generator, count: int) -> tuple[list[int], list[Art], str, Image.Image]:
         """Objects, and a ground that differs from their main colours and keeps the pairs set apart where they belong."""
         while True:
             chosen = [self.pick(rng, self.emoji if rng.random() < 0.7 else self.solo) for _ in range(count)]
-            taken = {self.art[index].colours[0] for index in chosen}
-            apart = {colour: any(set_apart(self.art[index].name, colour) for index in chosen) for colour in COLOURS}
+            pieces = [self.turn(index, rng) for index in chosen]
+            taken = {piece.colours[0] for piece in pieces}
+            apart = {colour: any(set_apart(piece.name, colour) for piece in pieces) for colour in COLOURS}
             free = [colour for colour in COLOURS if colour not in taken and apart[colour] == self.apart]
             if free:
                 name = free[int(rng.integers(len(free)))]
                 tones = GROUNDS[name]
                 tone = np.clip(tones[int(rng.integers(len(tones)))] + rng.integers(-11, 12, 3), 0, 255)
-                return chosen, name, Image.new("RGBA", (SQUARE, SQUARE), (*(int(value) for value in tone), 255))
+                return chosen, pieces, name, Image.new("RGBA", (SQUARE, SQUARE), (*(int(value) for value in tone), 255))
 
-    def _paint(self, canvas: Image.Image, index: int, side: int, left: int, top: int) -> Box:
-        picture = self.art[index].picture
+    def _paint(self, canvas: Image.Image, piece: Art, side: int, left: int, top: int) -> Box:
+        picture = piece.picture
         scale = side / max(picture.size)
         small = picture.resize(
             (max(1, round(picture.width * scale)), max(1, round(picture.height * scale))), Image.Resampling.BICUBIC
@@ -230,9 +175,13 @@ class Easel:
         down, across = -(-(top + small.height) // PATCH), -(-(left + small.width) // PATCH)
         return top // PATCH, left // PATCH, down, across
 
-    def _finish(self, canvas: Image.Image, sight: Sight, placed: tuple[tuple[int, Box], ...], rng: Generator) -> Sample:
+    def _finish(self, canvas: Image.Image, sight: Sight, placed: tuple[Placed, ...], rng: Generator) -> Sample:
         grid = (SQUARE // PATCH, SQUARE // PATCH)
         return Sample(_fit(_recompress(canvas.convert("RGB"), rng), grid), sight, placed)
+
+
+def _things(pieces: Sequence[Art]) -> tuple[Thing, ...]:
+    return tuple(Thing(piece.name, piece.colours) for piece in pieces)
 
 
 def _fit(picture: Image.Image, grid: Grid) -> NDArray[np.uint8]:

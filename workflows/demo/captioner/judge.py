@@ -18,11 +18,15 @@ Rate = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Truth:
-    """What a picture shows, measured or known: main colour and name of each thing, and the plain background or None."""
+    """What a picture shows, measured or known: main colour and name of each thing, and the plain background or None.
+
+    `held` are all colours that make up a fifth or more (`colours.SECOND`) of a thing.
+    """
 
     main: tuple[str, ...]
     names: tuple[str, ...]
     background: str | None
+    held: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,12 @@ def colour_right(answer: Answer, truth: Truth) -> bool:
     return answer.colour in truth.main
 
 
+def colour_true(answer: Answer, truth: Truth) -> bool:
+    """Whether the claimed main colour makes up a fifth or more of a thing that is shown: what is said is true, if not the most
+    that could be said. Where two colours are nearly equal, the largest is a matter of the resolution."""
+    return answer.colour in truth.main or answer.colour in truth.held
+
+
 def background_right(answer: Answer, truth: Truth) -> bool:
     """Whether the claimed background is the measured one; no claim is right where no background is plain."""
     return answer.background == truth.background
@@ -95,7 +105,7 @@ def true_scores(answers: Sequence[Answer | None], truths: Sequence[Truth], verdi
 def shuffled_scores(answers: Sequence[Answer | None], truths: Sequence[Truth], verdict: Verdict) -> NDArray[np.float64]:
     """Per answer, the share of all *other* pictures about which it would be right: chance with the same habits of speech."""
     matrix = np.array([[float(a is not None and verdict(a, t)) for t in truths] for a in answers])
-    others: NDArray[np.float64] = (matrix.sum(1) - matrix.diagonal()) / (len(truths) - 1)
+    others: NDArray[np.float64] = (matrix.sum(1) - matrix.diagonal()) / max(1, len(truths) - 1)
     return others
 
 

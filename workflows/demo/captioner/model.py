@@ -158,12 +158,50 @@ def positions(before: int, grid: Grid, after: int) -> Tensor:
 
 def decode(model: Any, seen: Tensor, prefix: Tensor, tail: Tensor, grid: Grid) -> Tensor:
     """Hidden states (B, tail length, WIDTH) over `tail`, after the prompt `prefix` (P,) and the picture's tokens `seen`."""
-    words = model.get_input_embeddings()
-    batch = seen.shape[0]
-    inputs = torch.cat([words(prefix).expand(batch, -1, -1), seen, words(tail)], dim=1)
-    where = positions(len(prefix), grid, tail.shape[1])[:, None].expand(-1, batch, -1)
+    return begin(model, seen, prefix, tail, grid)[0]
+
+
+def begin(model: Any, seen: Tensor, prefix: Tensor, tail: Tensor, grid: Grid) -> tuple[Tensor, Any]:
+    """What `decode` gives, and the keys and values to go on from. The prompt is the same for all, and is computed once."""
+    from transformers import DynamicCache
+
+    words, language = model.get_input_embeddings(), model.model.language_model
+    batch, where = seen.shape[0], positions(len(prefix), grid, tail.shape[1])[:, None]
+    cache = DynamicCache(config=model.config.get_text_config())
+    language(
+        inputs_embeds=words(prefix)[None],
+        position_ids=where[..., : len(prefix)],
+        past_key_values=cache,
+        use_cache=True,
+    )
+    cache.batch_repeat_interleave(batch)
     # Padding stands on the right, where causal attention never looks back from.
-    out: Tensor = model.model.language_model(
-        inputs_embeds=inputs, position_ids=where, use_cache=False
+    out: Tensor = language(
+        inputs_embeds=torch.cat([seen, words(tail)], dim=1),
+        position_ids=where[..., len(prefix) :].expand(-1, batch, -1),
+        past_key_values=cache,
+        use_cache=True,
     ).last_hidden_state
-    return out[:, -tail.shape[1] :]
+    return out[:, -tail.shape[1] :], cache
+
+
+@torch.inference_mode()
+def greedy(model: Any, pixels: Tensor, grid: Grid, prompt: tuple[Tensor, Tensor], most: int) -> Tensor:
+    """The `most` likeliest next tokens (B, most), one after another, of pictures (B, 3, H, W) of one grid.
+
+    `prompt` holds the ids before the picture (P,) and after it (A,). What follows an end token means nothing.
+    """
+    before, after = prompt
+    seen, _ = see(model.model.visual, patchify(pixels), grid)
+    out, cache = begin(model, seen, before, after.expand(len(pixels), -1), grid)
+    place = int(positions(len(before), grid, len(after)).max())
+    told = [model.lm_head(out[:, -1]).argmax(-1)]
+    while len(told) < most:
+        place += 1
+        where = torch.full((3, len(pixels), 1), place)
+        embedded = model.get_input_embeddings()(told[-1])[:, None]
+        out = model.model.language_model(
+            inputs_embeds=embedded, position_ids=where, past_key_values=cache, use_cache=True
+        ).last_hidden_state
+        told.append(model.lm_head(out[:, -1]).argmax(-1))
+    return torch.stack(told, dim=1)

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from workflows.demo.captioner.data import Art, on_ground
+from workflows.demo.captioner.pieces import Art, on_ground
 
 SIDE, DIMENSIONS = 224, 256
 

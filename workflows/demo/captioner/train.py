@@ -19,22 +19,20 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from workflows.demo.captioner import tokens
 from workflows.demo.captioner.captions import Sight, Thing, describe
-from workflows.demo.captioner.data import Art, Easel, Sample, load_art
-from workflows.demo.captioner.model import WIDTH, build, decode, export, patch_order, patchify, see
-from workflows.demo.captioner.shape import Grid
-from workflows.demo.captioner.teacher import DIMENSIONS, features
+from workflows.demo.captioner.data import Easel
+from workflows.demo.captioner.losses import Asked, Heads, Losses, losses
+from workflows.demo.captioner.model import build, export
+from workflows.demo.captioner.pieces import Art, load_art
+from workflows.demo.captioner.teacher import features
+from workflows.demo.captioner.validate import set_apart_samples, validate
 
 VOCABULARY = 4096
-SHORT_WEIGHT = 2.0  # the short field is where the object is first named; the others copy
-DISTIL_WEIGHT = 1.0
 WARMUP, FALL = 100, 0.35  # steps of rising rate; share of the steps over which it falls to zero at the end
 EMA = 0.995
-LONG_SHARE = 0.4  # of the steps that teach all three fields; the others stop after the medium one
-Drawn = tuple[Grid, list[Sample]]
+FIELD_SHARES = (0.50, 0.25, 0.25)  # of the steps that teach the short field, two fields, and all three
 
 
 @dataclass
@@ -42,45 +40,43 @@ class Learner:
     """Everything that a checkpoint holds."""
 
     model: Any
-    head: nn.Linear
+    heads: Heads
     average: Any
     optimizer: torch.optim.Optimizer
     step: int = 0
 
     def parameters(self) -> Iterator[nn.Parameter]:
-        """Of the captioner and of the head that only training needs."""
-        return itertools.chain(self.model.parameters(), self.head.parameters())
+        """Of the captioner and of the heads that only training needs."""
+        return itertools.chain(self.model.parameters(), self.heads.parameters())
 
     def save(self, path: Path) -> None:
         """Write a checkpoint, whole or not at all."""
-        parts = {name: getattr(self, name).state_dict() for name in ("model", "head", "average", "optimizer")}
+        parts = {name: getattr(self, name).state_dict() for name in ("model", "heads", "average", "optimizer")}
         torch.save({**parts, "step": self.step}, path.with_suffix(".part"))
         path.with_suffix(".part").replace(path)
 
     def load(self, path: Path) -> None:
         """Take up a checkpoint."""
         saved = torch.load(path, weights_only=True)
-        for name in ("model", "head", "average", "optimizer"):
+        for name in ("model", "heads", "average", "optimizer"):
             getattr(self, name).load_state_dict(saved[name])
         self.step = saved["step"]
 
 
-@dataclass(frozen=True)
-class Asked:
-    """How a step asks: the prompt, and how many fields of the answer it teaches."""
+def learner(tokenizer: Any, taught: Tensor, args: argparse.Namespace) -> Learner:
+    """A captioner with its optimizer: untrained, or with the weights of the folder `args.start`."""
+    torch.manual_seed(args.seed)
+    model, heads = build(tokenizer), Heads(taught)
+    if args.start:
+        from transformers import Qwen2VLForConditionalGeneration
 
-    prompt: str
-    fields: int
-
-
-def learner(tokenizer: Any, rate: float, seed: int) -> Learner:
-    """An untrained captioner with its optimizer."""
-    torch.manual_seed(seed)
-    model, head = build(tokenizer), nn.Linear(WIDTH, DIMENSIONS)
+        model.load_state_dict(
+            Qwen2VLForConditionalGeneration.from_pretrained(args.start, dtype=torch.float32).state_dict()
+        )
     optimizer = torch.optim.AdamW(
-        [*model.parameters(), *head.parameters()], lr=rate, betas=(0.9, 0.98), weight_decay=0.05
+        [*model.parameters(), *heads.parameters()], lr=args.rate, betas=(0.9, 0.98), weight_decay=0.05, fused=True
     )
-    return Learner(model, head, deepcopy(model), optimizer)
+    return Learner(model, heads, deepcopy(model), optimizer)
 
 
 def spoken(art: list[Art], easel: Easel, drawn: int = 100) -> Iterator[str]:
@@ -95,98 +91,47 @@ def spoken(art: list[Art], easel: Easel, drawn: int = 100) -> Iterator[str]:
             yield from sample.captions
 
 
-def targets(tokenizer: Any, samples: list[Sample], fields: int = 3) -> tuple[Tensor, Tensor, int]:
-    """(tail ids (B, L), weight of each as a target (B, L), number of tokens before the answer).
-
-    With `fields` below three, answers are cut after so many: the long field repeats what stands before it and costs half a step.
-    """
-    after = tokenizer.encode(tokens.AFTER_IMAGE)
-    opening = tokenizer.convert_tokens_to_ids(tokens.SKELETON[1])
-    answers = [tokenizer.encode(tokens.answer(*sample.captions) + tokens.END) for sample in samples]
-    if fields < len(tokens.FIELDS):
-        closing = tokenizer.convert_tokens_to_ids(tokens.SKELETON[fields])
-        answers = [answer[: answer.index(closing) + 1] for answer in answers]
-    length = max(map(len, answers))
-    ids = torch.full((len(samples), len(after) + length), tokenizer.pad_token_id)
-    weights = torch.zeros(ids.shape)
-    for row, answer in enumerate(answers):
-        ids[row, : len(after) + len(answer)] = torch.tensor(after + answer)
-        weights[row, len(after) : len(after) + len(answer)] = 1.0
-        weights[row, len(after) : len(after) + answer.index(opening)] = SHORT_WEIGHT
-    return ids, weights, len(after)
-
-
-def boxes(samples: list[Sample], grid: Grid) -> tuple[Tensor, Tensor, Tensor]:
-    """Per placed object: sample index (M,), art index (M,), weights over the patches (M, N) that sum to one."""
-    rows, columns = patch_order(grid)
-    placed = [(i, index, box) for i, sample in enumerate(samples) for index, box in sample.placed]
-    inside = [
-        (rows >= top) & (rows < down) & (columns >= left) & (columns < right)
-        for _, _, (top, left, down, right) in placed
-    ]
-    masks = torch.stack(inside).float()
-    return (
-        torch.tensor([i for i, _, _ in placed]),
-        torch.tensor([index for _, index, _ in placed]),
-        masks / masks.sum(1, keepdim=True),
-    )
-
-
-def losses(who: Learner, tokenizer: Any, drawn: Drawn, taught: Tensor, asked: Asked) -> tuple[Tensor, Tensor]:
-    """(weighted cross-entropy of the answers, 1 - cosine to the teacher over the objects)."""
-    grid, samples = drawn
-    pixels = torch.from_numpy(np.stack([sample.pixels for sample in samples]))
-    prefix = torch.tensor(tokenizer.encode(tokens.before_image(asked.prompt)))
-    ids, weights, before = targets(tokenizer, samples, asked.fields)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        seen, hidden = see(who.model.model.visual, patchify(pixels), grid)
-        out = decode(who.model, seen, prefix, ids, grid)[:, before - 1 : -1]
-        logits = who.model.lm_head(out).float()
-        which, index, over = boxes(samples, grid)
-        looked = who.head(torch.einsum("mn,mnd->md", over, hidden.float()[which])).float()
-    told = functional.cross_entropy(logits.flatten(0, 1), ids[:, before:].flatten(), reduction="none")
-    weight = weights[:, before:].flatten()
-    return (told * weight).sum() / weight.sum(), 1 - functional.cosine_similarity(looked, taught[index]).mean()
-
-
 def rate_at(step: int, progress: float) -> float:
     """Factor on the learning rate: up over WARMUP steps, level, then linearly to zero over the last FALL of the progress."""
     return min(1.0, (step + 1) / WARMUP, max(0.0, (1 - progress) / FALL))
 
 
-def learn(who: Learner, tokenizer: Any, easel: Easel, taught: Tensor, args: argparse.Namespace) -> None:
+def learn(who: Learner, tokenizer: Any, easel: Easel, args: argparse.Namespace) -> None:
     """Step until `args.steps`, or until `args.minutes` are over, with a checkpoint every `args.every` steps."""
     began, from_step = time.perf_counter(), who.step
-    progress = who.step / args.steps
+    progress, apart = who.step / args.steps, set_apart_samples(easel.art)
     while progress < 1:
         for group in who.optimizer.param_groups:
             group["lr"] = args.rate * rate_at(who.step, progress)
-        told, looked = one_step(who, tokenizer, easel, taught, args)
+        lost = one_step(who, tokenizer, easel, args)
         seconds = time.perf_counter() - began
         progress = max(who.step / args.steps, seconds / (60 * args.minutes))
         if who.step % 20 == 0:
             pace = (who.step - from_step) * args.batch / seconds
-            print(f"step {who.step} answers {told:.3f} teacher {looked:.3f} pictures/s {pace:.1f}", flush=True)
+            print(
+                f"step {who.step} answers {lost.told:.3f} teacher {lost.looked:.3f} shares {lost.shares:.3f}"
+                f" ground {lost.ground:.3f} patch {lost.patch:.3f} pictures/s {pace:.1f} cpu {time.process_time():.0f} s",
+                flush=True,
+            )
         if who.step % args.every == 0 or progress >= 1:
             who.save(args.work / "checkpoint.pt")
+            print(f"step {who.step} validation {validate(who.average, tokenizer, apart)}", flush=True)
 
 
-def one_step(
-    who: Learner, tokenizer: Any, easel: Easel, taught: Tensor, args: argparse.Namespace
-) -> tuple[float, float]:
-    """Draw, look, learn; gives the two losses."""
+def one_step(who: Learner, tokenizer: Any, easel: Easel, args: argparse.Namespace) -> Losses:
+    """Draw, look, learn; gives the losses."""
     drawn = easel.batch(who.step, args.batch)
     rng = np.random.default_rng([args.seed, who.step, 1])
     prompt = str(rng.choice(tokens.OTHER_PROMPTS)) if rng.random() < 0.1 else tokens.PROMPT
-    fields = len(tokens.FIELDS) if rng.random() < LONG_SHARE else 2
-    told, looked = losses(who, tokenizer, drawn, taught, Asked(prompt, fields))
-    (told + DISTIL_WEIGHT * looked).backward()  # type: ignore[no-untyped-call]
+    fields = 1 + int(rng.choice(len(tokens.FIELDS), p=FIELD_SHARES))
+    lost = losses(who.model, who.heads, tokenizer, drawn, Asked(prompt, fields))
+    lost.total.backward()  # type: ignore[no-untyped-call]
     nn.utils.clip_grad_norm_(who.parameters(), 1.0)
     who.optimizer.step()
     who.optimizer.zero_grad(set_to_none=True)
     who.step += 1
     follow(who)
-    return float(told.detach()), float(looked.detach())
+    return lost
 
 
 @torch.no_grad()
@@ -198,12 +143,14 @@ def follow(who: Learner) -> None:
 
 
 def prepared(args: argparse.Namespace, art: list[Art], easel: Easel) -> tuple[Any, Tensor]:
-    """Tokenizer and teacher features, made once per work folder."""
+    """Tokenizer (of --start where given) and teacher features, made once per work folder."""
     from transformers import PreTrainedTokenizerFast
 
     args.work.mkdir(parents=True, exist_ok=True)
     folder, cached = args.work / "tokenizer", args.work / "teacher.npy"
-    if not folder.exists():
+    if args.start:
+        PreTrainedTokenizerFast.from_pretrained(args.start).save_pretrained(folder)
+    elif not folder.exists():
         tokens.train_tokenizer(spoken(art, easel), VOCABULARY).save_pretrained(folder)
     if not cached.exists():
         np.save(cached, features(art))
@@ -220,6 +167,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--work", type=Path, default=Path("build/captioner"), help="checkpoint, tokenizer, teacher features"
     )
+    parser.add_argument("--start", type=Path, help="a finished model to go on from, with its tokenizer")
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--minutes", type=float, default=float("inf"), help="end earlier, when these are over")
     parser.add_argument("--batch", type=int, default=32)
@@ -232,11 +180,11 @@ def main(argv: list[str] | None = None) -> None:
     art = load_art(args.art, "model")
     easel = Easel(art, args.seed)
     tokenizer, taught = prepared(args, art, easel)
-    who = learner(tokenizer, args.rate, args.seed)
+    who = learner(tokenizer, taught, args)
     if (args.work / "checkpoint.pt").exists():
         who.load(args.work / "checkpoint.pt")
         print(f"going on from step {who.step}", flush=True)
-    learn(who, tokenizer, easel, taught, args)
+    learn(who, tokenizer, easel, args)
     export(who.average, tokenizer, args.out)
 
 

@@ -8,7 +8,7 @@ import torch
 from PIL import Image, ImageDraw
 
 from workflows.demo.captioner import tokens
-from workflows.demo.captioner.model import build, decode, export, patchify, see
+from workflows.demo.captioner.model import build, decode, export, greedy, patchify, see
 from workflows.demo.captioner.shape import CELL, MAX_PIXELS, MIN_PIXELS
 
 SIZES = [(112, 112), (224, 56), (56, 224)]  # those that the processor leaves as they are
@@ -61,6 +61,21 @@ def test_training_and_serving_see_the_same(served: tuple[Any, Any], width: int, 
         expected = model(**inputs).logits[:, -tail.shape[1] :]
         ours = model.lm_head(decode(model, see(model.model.visual, patches, grid)[0], prefix, tail, grid))
     assert torch.allclose(ours, expected, atol=2e-4)
+
+
+@pytest.mark.slow
+def test_the_likeliest_words_are_those_that_transformers_generates(served: tuple[Any, Any]) -> None:
+    model, processor = served
+    images = [picture(112, 112), picture(112, 112).rotate(90)]
+    chat = processor.apply_chat_template(messages(tokens.PROMPT), add_generation_prompt=True, tokenize=False)
+    inputs = processor(text=[chat] * 2, images=images, return_tensors="pt")
+    made = model.generate(**inputs, max_new_tokens=8, min_new_tokens=8, do_sample=False)[:, -8:]
+    raw = torch.stack([torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8) for image in images])
+    pixels = raw.reshape(2, 112, 112, 3).permute(0, 3, 1, 2)
+    prompt = tuple(
+        torch.tensor(processor.tokenizer.encode(text)) for text in (tokens.before_image(), tokens.AFTER_IMAGE)
+    )
+    assert greedy(model, pixels, (8, 8), (prompt[0], prompt[1]), 8).tolist() == made.tolist()
 
 
 @pytest.mark.slow

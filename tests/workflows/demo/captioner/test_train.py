@@ -1,5 +1,6 @@
 """A training of seconds on drawn art: it learns, resumes, and draws the same pictures for the same step."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,11 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image, ImageDraw
 
-from workflows.demo.captioner import train
-from workflows.demo.captioner.data import Easel, load_art, set_apart
+from workflows.demo.captioner import tokens, train
+from workflows.demo.captioner.colours import COLOURS
+from workflows.demo.captioner.data import Easel, set_apart
+from workflows.demo.captioner.losses import COLOUR_WEIGHT, SHORT_WEIGHT, targets
+from workflows.demo.captioner.pieces import load_art
 
 SHAPES = ("circle", "square", "bar", "frame")
 TONES = ("red", "blue", "green")
@@ -73,3 +77,52 @@ def test_training_lowers_the_loss_and_goes_on_where_it_was_cut(
     assert "going on from step 20" in second
     loss = [float(text.split("answers ")[1].split()[0]) for text in (first, second)]
     assert loss[1] < loss[0]
+    train.main(
+        [
+            *where[:-2],
+            "--batch",
+            "2",
+            "--start",
+            str(tmp_path / "model"),
+            "--work",
+            str(tmp_path / "on"),
+            "--steps",
+            "20",
+        ]
+    )
+    third = float(capsys.readouterr().out.split("answers ")[1].split()[0])
+    assert third < loss[0]  # it goes on from what the first training taught
+
+
+def test_the_validation_part_is_never_trained_on(art: Path) -> None:
+    pieces = load_art(art, "model")
+    apart = [replace(piece, validation=i % 3 == 0) for i, piece in enumerate(pieces)]
+    for validation in (False, True):
+        easel = Easel(apart, seed=3, validation=validation)
+        placed = [place.index for step in range(6) for sample in easel.batch(step, 8)[1] for place in sample.placed]
+        assert {apart[index].validation for index in placed} == {validation}
+
+
+def test_every_object_comes_with_the_shares_of_its_colours(art: Path) -> None:
+    easel = Easel(load_art(art, "model"), seed=2)
+    for sample in (sample for step in range(4) for sample in easel.batch(step, 8)[1]):
+        for place, thing in zip(sample.placed, sample.sight.things, strict=True):
+            assert sum(place.shares) == pytest.approx(1)
+            assert thing.colours[0] == COLOURS[int(np.argmax(place.shares))]
+
+
+def test_colours_weigh_most_in_the_short_field(art: Path) -> None:
+    easel = Easel(load_art(art, "model"), seed=2, scenes=1.0)
+    tokenizer = tokens.train_tokenizer(train.spoken(easel.art, easel, 4), 600)
+    samples = easel.batch(0, 2)[1]
+    ids, weights, before = targets(tokenizer, samples)
+    assert not weights[:, :before].any()
+    red = tokenizer.encode(" red")
+    assert len(red) == 1
+    heavy = {float(weight) for weight in weights[ids == red[0]]}
+    assert heavy <= {COLOUR_WEIGHT, SHORT_WEIGHT * COLOUR_WEIGHT}
+    assert SHORT_WEIGHT * COLOUR_WEIGHT in {float(weight) for weight in weights.flatten()}
+    one, _, _ = targets(tokenizer, samples, fields=1)
+    assert one.shape[1] < ids.shape[1]
+    assert "medium" in tokenizer.decode(one[0])  # the mark that ends the short field is taught too
+    assert "background" not in tokenizer.decode(one[0])
