@@ -17,7 +17,7 @@ REFUTED, UNKNOWN = "refuted by the model", "unknown words"
 
 @recipe
 class Limits:
-    """Where evidence becomes a no. Defaults are those of the mini-CLIP, chosen by `make bench-checking` on one half of its set.
+    """Where evidence becomes a no. Defaults are for the mini-CLIP: what `make bench-checking` chooses on one half, rounded.
 
     Attributes:
         object_standing: standard deviations above the distractors' mean that an object's phrase must reach; null asks nothing.
@@ -28,10 +28,10 @@ class Limits:
             words up; brands and people are unknown words too.
     """
 
-    object_standing: float | None = 0.0
+    object_standing: float | None = 0.7
     score: float | None = 0.1
     colour_share: float | None = 0.05
-    ground_share: float | None = 0.4
+    ground_share: float | None = 0.5
     unknown_words: bool = False
 
 

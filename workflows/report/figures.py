@@ -184,7 +184,7 @@ def _bar(axes: Axes, x: float, told: Mapping[str, Any], colour: str) -> None:
 
 def figures(numbers: Numbers) -> dict[str, Markup | None]:
     """Every figure of the page, by name; None where there is nothing to draw."""
-    scores, training = numbers["scores"], numbers["training"]
+    scores, training, checks = numbers["scores"], numbers["training"], numbers["checks"]
     spread = "CLIP scores of rows that are kept and of rows that were scored and are not."
     judged = "CLIP scores of clean rows and of planted mismatches, as shares of each."
     beside = "CLIP scores of alt-texts and of captions of the same pictures, as shares of each."
@@ -193,6 +193,7 @@ def figures(numbers: Numbers) -> dict[str, Markup | None]:
         "by_fate": histograms("by_fate", spread, scores["by_fate"], share=False) if scores else None,
         "by_truth": histograms("by_truth", judged, scores["by_truth"], share=True) if scores else None,
         "texts": histograms("texts", beside, scores["texts"], share=True) if scores else None,
+        "checked": histograms("checked", beside, checks["scores"], share=True) if checks else None,
         "lengths": lengths(numbers["captions"]["lengths"]) if numbers["captions"] else None,
         "loss": loss(training["curve"]) if training else None,
         "retrieval": retrieval(training["retrieval"]) if training else None,

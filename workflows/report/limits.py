@@ -29,7 +29,12 @@ def limits(numbers: Numbers) -> list[str]:
             "A CLIP score is a scale of its model's own: it cannot be compared with scores of other models, and a low one is "
             "weak evidence against a single pair. Histograms count in steps of 0.005."
         )
-    if numbers["captions"]:
+    if numbers["checks"]:
+        said.append(
+            "Checks of captions are evidence, not truth: rules read the claims, pixels judge colours, a CLIP model or the asked model "
+            "judges objects. Claims that nothing could check count neither for nor against a caption."
+        )
+    elif numbers["captions"]:
         said.append(
             "Whether a caption is true of its picture is not measured here. A caption score says that a caption is like the "
             "picture to the eye of one model."

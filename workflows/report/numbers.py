@@ -9,6 +9,7 @@ from typing import Protocol
 from workflows.report.ablation import ablation
 from workflows.report.balancing import Balancing
 from workflows.report.captions import Captions
+from workflows.report.checks import Checks
 from workflows.report.concepts import Concepts
 from workflows.report.duplicates import Duplicates
 from workflows.report.effort import effort
@@ -63,6 +64,7 @@ def numbers(sources: Sources, wishes: Wishes) -> Numbers:
         "faults": Faults(sources, truth),
         "duplicates": Duplicates(sources),
         "captions": Captions(sources),
+        "checks": Checks(sources),
     }
     for view in sources.views():
         for tally in tallies.values():

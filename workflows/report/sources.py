@@ -37,6 +37,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "duplicates": ("group", "representative", *DECISION),
     "select": DECISION,
     "captions": ("short", "medium", "long", *PROVENANCE, *COST),
+    "checks": ("weights", "scores", "verdicts", "reasons", "caught"),
 }
 OTHERS = ("clip_score", *DECISION)  # of steps in no role of their own
 

@@ -55,6 +55,7 @@ class Report(Step):
         select: the last selection: what it keeps is kept.
         captions: the captioner.
         caption_scores: short, medium or long -> the clip-score step over that caption.
+        checks: the check-captions step.
         shards, model: the export and the trainer.
         ablation: the comparison that `pairpool ablate` added; the recipe itself names none.
         also: further steps to account for.
@@ -83,6 +84,7 @@ class Report(Step):
     select: str | None = "select"
     captions: str | None = "captions"
     caption_scores: Mapping[str, str] = field(default_factory=dict)
+    checks: str | None = None
     shards: str | None = "shards"
     model: str | None = "model"
     ablation: str | None = execution(default=None)
@@ -107,6 +109,7 @@ class Report(Step):
         named |= {f"also.{step}": step for step in self.also}
         named["captions"] = self.captions
         named |= {f"caption_scores.{text}": step for text, step in sorted(self.caption_scores.items())}
+        named["checks"] = self.checks
         named |= {role: getattr(self, role) for role in (*LATER, "ablation")}
         return {role: step for role, step in named.items() if step}
 

@@ -125,7 +125,7 @@ def test_a_recipe_with_almost_nothing_says_what_is_missing(tmp_path):
     report = Report(**dict.fromkeys(set(OTHER_ROLES) - {"languages"}))
     found = finish(tmp_path, [Intake(urls=urls, shard_rows=10), LangId(name="lang"), report], rows, truth)
     assert found.numbers["concepts"] is found.numbers["scores"] is found.numbers["faults"] is None
-    assert found.page.count("Not on this page") == 6
+    assert found.page.count("Not on this page") == 7
     assert found.numbers["funnel"]["kept"] == len(rows) - 1
 
 
