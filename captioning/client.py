@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
@@ -15,14 +14,10 @@ import aiohttp
 from captioning.endpoints import Address, Endpoint, Fault, Unreachable, pause
 from captioning.exchange import Answer, answer_of
 from captioning.gate import Gate
-from captioning.metrics import look
 from captioning.slots import Slots
+from captioning.watch import Watch
 from pipeline.errors import ConfigError, MachineError
 
-EVERY = 1.0  # seconds between two looks at a server
-SILENCE = (
-    60.0  # seconds until a server that does not tell its figures is taken to hang: a busy machine is no dead server
-)
 CROWDED = 1.25  # of its pace: so full may a server be that was asked about this image before, and is asked again
 SUSPECT = 2  # deaths of a server under a row until the row is asked alone
 CULPRIT = 2  # deaths under a row that was asked alone until it is given up
@@ -74,7 +69,6 @@ class Client:
     """Sends requests to the least busy of its endpoints, and tries again what may succeed later.
 
     Attributes:
-        slots: rows that should be in work at once, for all endpoints together; `watch` keeps it up to date.
         tries: how often a row is asked again for faults of single requests (500, silence) before it is given up.
         timeout: seconds of silence until a request is given up.
         patience: seconds without any answer from any endpoint until the run stops.
@@ -90,10 +84,12 @@ class Client:
     ) -> None:
         self.timeout, self.patience, self.tries = timeout, patience, tries
         self._endpoints, self._session = list(endpoints), session
-        self.slots = Slots(sum(endpoint.pace.limit for endpoint in self._endpoints))
-        self._gate = Gate()
-        self._last_answer = self._last_progress = 0.0
-        self._watching: list[asyncio.Task[None]] = []
+        self._gate, self._watch = Gate(), Watch(self._endpoints, session)
+
+    @property
+    def slots(self) -> Slots:
+        """Rows that should be in work at once; `watch` keeps them up to date."""
+        return self._watch.slots
 
     @property
     def in_flight(self) -> int:
@@ -101,36 +97,14 @@ class Client:
         return sum(endpoint.load for endpoint in self._endpoints)
 
     def watch(self) -> None:
-        """From now on look at every endpoint once a second: is it there, how long is its queue, what does it hold."""
-        self._watching = [asyncio.create_task(self._watch(endpoint)) for endpoint in self._endpoints]
+        """Look at the endpoints from now on, and follow their queues."""
+        self._watch.begin()
 
     async def close(self) -> None:
         """Look no more, and let the endpoints go."""
-        for task in self._watching:
-            task.cancel()
-        await asyncio.gather(*self._watching, return_exceptions=True)
+        await self._watch.end()
         for endpoint in self._endpoints:
             await endpoint.close()
-
-    async def _watch(self, endpoint: Endpoint) -> None:
-        tokens = 0.0
-        while True:
-            await asyncio.sleep(EVERY)
-            address = endpoint.present
-            if address is None:
-                continue
-            try:
-                reading = await look(self._session, address.url, address.headers, SILENCE)
-            except (aiohttp.ClientError, TimeoutError) as error:
-                await endpoint.broken(address, Fault.SILENT if isinstance(error, TimeoutError) else Fault.LOST)
-                continue
-            if reading is not None:
-                endpoint.pace.see(reading.running, reading.waiting, endpoint.load)
-                self.slots.resize(sum(one.pace.limit for one in self._endpoints))
-                self._last_progress = time.monotonic() if reading.tokens != tokens else self._last_progress
-                tokens = reading.tokens
-            with contextlib.suppress(MachineError):  # whoever asks next meets it too
-                await endpoint.tend(reading)
 
     async def ask(self, body: Mapping[str, Any]) -> Answer:
         """The answer to one chat request.
@@ -186,13 +160,11 @@ class Client:
         try:
             async with endpoint.visit() as address:
                 begun = time.monotonic()
-                answer = await self._post(address, body)
+                answer = await self._post(endpoint, address, body)
         except Trouble as trouble:
             record.note(trouble, trouble.fault and await endpoint.broken(address, trouble.fault), alone)
             raise
-        self._last_answer = time.monotonic()
-        endpoint.pace.answered(self._last_answer - begun)
-        endpoint.answered()
+        self._watch.answered(endpoint, time.monotonic() - begun)
         return answer
 
     def _judge(self, record: _Record, trouble: Trouble) -> None:
@@ -202,9 +174,8 @@ class Client:
         if record.deaths_alone >= CULPRIT:
             raise Refused(f"server breaks on this row\n{trouble.reason}") from trouble
 
-    async def _post(self, address: Address, body: Mapping[str, Any]) -> Answer:
+    async def _post(self, endpoint: Endpoint, address: Address, body: Mapping[str, Any]) -> Answer:
         """One HTTP exchange."""
-        sent = time.monotonic()
         limit = aiohttp.ClientTimeout(total=self.timeout, sock_connect=10)
         url = f"{address.url}/v1/chat/completions"
         try:
@@ -215,8 +186,8 @@ class Client:
         except aiohttp.ClientConnectorError as error:
             raise Trouble(f"server cannot be reached\n{error}", Fault.AWAY) from error
         except TimeoutError as error:
-            works = max(self._last_answer, self._last_progress) >= sent
-            raise Trouble(f"no answer within {self.timeout:g} s", None if works else Fault.SILENT) from error
+            fault = Fault.SILENT if self._watch.hangs(endpoint, self.timeout) else None
+            raise Trouble(f"no answer within {self.timeout:g} s", fault) from error
         except aiohttp.ContentTypeError as error:
             raise Trouble(f"answer is no chat completion\n{error}", None) from error
         except aiohttp.ClientError as error:

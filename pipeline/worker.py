@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 
 from pipeline.errors import ContractError
 from pipeline.ledger import Ledger
+from pipeline.room import room_for
 from pipeline.step import Entry, Outcome, Step, Task, Work
 from pipeline.store import Store
 
@@ -47,14 +48,16 @@ class Worker:
 
         Raises:
             ContractError: if the counts of its rows do not add up.
+            MachineError: if a disk is full.
         """
         begun = time.perf_counter()
-        with self._working(dict(tables)) as work, TemporaryDirectory(prefix=f"pairpool-{task.step}-") as folder:
-            outcome = work(task, Path(folder))
-            _check(task, outcome)
-            entry = self.ledger.commit(self.step, task, outcome)
-        finished = Finished(task, entry, time.perf_counter() - begun)
-        self._note(finished)
+        with self._working(dict(tables)) as work, room_for(f"step {task.step!r}, unit {task.unit}", self.store.root):
+            with TemporaryDirectory(prefix=f"pairpool-{task.step}-") as folder:
+                outcome = work(task, Path(folder))
+                _check(task, outcome)
+                entry = self.ledger.commit(self.step, task, outcome)
+            finished = Finished(task, entry, time.perf_counter() - begun)
+            self._note(finished)
         return finished
 
     def _note(self, finished: Finished) -> None:
