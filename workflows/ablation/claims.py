@@ -64,7 +64,9 @@ def _faults(better: Mapping[str, Any], than: Mapping[str, Any]) -> list[str]:
     if better["faulty"] is None or than["faulty"] is None:
         return []
     ours, theirs = (arm["faulty"] / arm["rows"] for arm in (better, than))
-    return [f"Planted faults are {ours:.1%} of the rows of {better['arm']} and {theirs:.1%} of those of {than['arm']}."]
+    return [
+        f"Pairs with a planted fault are {ours:.1%} of the rows of {better['arm']} and {theirs:.1%} of those of {than['arm']}."
+    ]
 
 
 def _texts(better: Mapping[str, Any], than: Mapping[str, Any]) -> list[str]:

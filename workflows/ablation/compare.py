@@ -20,7 +20,7 @@ from pipeline.rows import SUCCESS
 from pipeline.step import POOL, Entry, Outcome, Scope, Step, Task, Work
 from pipeline.store import Store
 from workflows.ablation.claims import claim
-from workflows.ablation.diet import shown
+from workflows.ablation.diet import faulty, shown
 from workflows.ablation.measures import (
     KS,
     PLACE,
@@ -154,7 +154,7 @@ def _fed(trials: Sequence[Tried], fed: Told) -> Told:
     named = [share for trial in trials if (share := shown(fed, trial.facts["texts"])) is not None]
     told: Told = {"rows": fed["rows"], "pictures": fed["pictures"], "fed": fed}
     told |= {"epochs": trials[0].facts["samples_seen"] / fed["rows"]}
-    told |= {"faulty": sum(fed["faults"].values()) if fed["faults"] is not None else None}
+    told |= {"faulty": faulty(fed)}
     return told | {"named": float(np.mean(named)) if named else None}
 
 

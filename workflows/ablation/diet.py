@@ -9,10 +9,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from workflows.report.truth import HARMLESS
 from workflows.training.shards import Raw
 
 WORD = re.compile(r"\w+")
 EMPTY = frozenset({"a", "an", "and", "for", "in", "of", "on", "or", "the", "to", "with"})
+#: Planted, but no fault of the pair: the row is as good as any, or a copy of one.
+SOUND = HARMLESS | {"exact_duplicate", "near_duplicate"}
 Truth = Mapping[str, Mapping[str, Any]]  #: uid -> what is known of the row
 
 
@@ -64,6 +67,12 @@ def diet(samples: Iterable[Raw], truth: Truth) -> dict[str, Any]:
     told: dict[str, Any] = {"rows": rows, "pictures": len(pictures), "groups": len(groups) or None}
     told |= {"faults": dict(sorted(faults.items())) if truth else None}
     return told | {"fields": {name: fields[name].told() for name in sorted(fields)}}
+
+
+def faulty(told: Mapping[str, Any]) -> int | None:
+    """Rows whose picture or text was spoilt; None where nothing is known of the truth."""
+    faults = told["faults"]
+    return None if faults is None else sum(rows for fault, rows in faults.items() if fault not in SOUND)
 
 
 def shown(told: Mapping[str, Any], texts: Mapping[str, int]) -> float | None:

@@ -15,16 +15,18 @@ def draw(told: Mapping[str, Any], path: Path) -> Path:
 
     pairs = told["pairs"]
     height = 1.3 + 0.36 * max(len(told["arms"]), len(pairs))
-    figure = Figure(figsize=(9.5 if pairs else 6, height), layout="constrained")
-    axes = figure.subplots(1, 2 if pairs else 1, squeeze=False)[0]
+    figure = Figure(figsize=(13 if pairs else 6, height), layout="constrained")
+    axes = figure.subplots(1, 3 if pairs else 1, squeeze=False)[0]
     points(axes[0], [arm["arm"] for arm in told["arms"]], [arm["recall"] for arm in told["arms"]], told["arms"])
     axes[0].axvline(told["chance"], color=ORANGE, linestyle="--", linewidth=1.4, label="chance")
     axes[0].set(title=f"{told['queries']} held-out pairs, {told['seeds']} seeds", xlabel="mean recall", xlim=(0, None))
     axes[0].legend(fontsize=8)
-    if pairs:
-        points(axes[1], [f"{p['better']} − {p['than']}" for p in pairs], [p["difference"] for p in pairs], pairs)
-        axes[1].axvline(0, color=INK, linewidth=1)
-        axes[1].set(title="Paired differences", xlabel="difference in mean recall")
+    names = [f"{pair['better']} − {pair['than']}" for pair in pairs]
+    by = [("mean recall", pairs), ("place", [pair["by_place"] for pair in pairs])] if pairs else []
+    for axis, (measure, found) in zip(axes[1:], by, strict=True):
+        points(axis, names, [one["difference"] for one in found], found)
+        axis.axvline(0, color=INK, linewidth=1)
+        axis.set(title="Paired differences", xlabel=f"difference in {measure}")
     figure.savefig(path, dpi=120, metadata={"Software": None})
     return path
 

@@ -15,7 +15,7 @@ from pipeline.errors import ConfigError
 from pipeline.stage import Stage
 from workflows.ablation.claims import FAILS, HOLDS, UNSURE, claim
 from workflows.ablation.config import Ablation, read
-from workflows.ablation.diet import diet, shown
+from workflows.ablation.diet import diet, faulty, shown
 from workflows.ablation.measures import languages, place, place_by_chance, recall, recall_by_chance, size
 from workflows.ablation.recipe import steps
 from workflows.config import load
@@ -48,7 +48,7 @@ def test_what_may_explain_a_claim_that_does_not_hold():
     )
     assert told["measured"] == [
         "curated has 60 distinct pictures and raw 90 (-33%); of as many samples each row is shown 6.7 times instead of 4.0.",
-        "Planted faults are 0.0% of the rows of curated and 10.0% of those of raw.",
+        "Pairs with a planted fault are 0.0% of the rows of curated and 10.0% of those of raw.",
         "The texts that curated was shown have 50% of the words of what the pictures truly show, those of raw 50%.",
     ]
     unknown = claim(arm("a", faulty=None, named=None), arm("b"), difference(0.0), difference(0.0))["measured"]
@@ -109,7 +109,8 @@ def test_the_diet_of_a_worked_example():
     ]
     told = diet(samples, truth)
     assert (told["rows"], told["pictures"], told["groups"]) == (3, 2, 1)
-    assert told["faults"] == {"mismatched_caption": 1}
+    assert told["faults"] == {"mismatched_caption": 1} and faulty(told) == 1
+    assert faulty({"faults": {"exact_duplicate": 3, "redirect": 2, "junk_caption": 4}}) == 4
     alt, short = told["fields"]["caption_alt"], told["fields"]["caption_short"]
     assert alt == {
         "texts": 3,
