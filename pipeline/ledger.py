@@ -67,7 +67,8 @@ class Ledger:
 
         A late duplicate attempt loses harmlessly: the entry that came first is returned, and no entry names the loser's files.
         """
-        files = {role: self._put(step, task, role, path) for role, path in outcome.files.items()}
+        hashed = outcome.digests
+        files = {role: self._put(step, task, role, path, hashed.get(role)) for role, path in outcome.files.items()}
         entry = Entry(
             step.name, step.version, task.unit, task.part, task.basis, files,
             outcome.rows, dict(outcome.counts), dict(outcome.reasons), dict(outcome.facts),
@@ -100,8 +101,8 @@ class Ledger:
         for path, _, _ in entry.files.values():
             self.store.delete(path)
 
-    def _put(self, step: Step, task: Task, role: str, path: Path) -> tuple[str, str, int]:
-        digest, size = digest_file(path), path.stat().st_size
+    def _put(self, step: Step, task: Task, role: str, path: Path, known: str | None) -> tuple[str, str, int]:
+        digest, size = known or digest_file(path), path.stat().st_size
         target = step.path(role, task, digest)
         self.store.put(target, path)
         return target, digest, size

@@ -82,13 +82,17 @@ class Task:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a unit of work made, before it is committed: local files by role, and the account of its rows."""
+    """What a unit of work made, before it is committed: local files by role, and the account of its rows.
+
+    `digests` has the sha256 of files that were hashed as they were written; the others are read again for theirs.
+    """
 
     files: Mapping[str, Path]
     rows: int
     counts: Mapping[str, int]
     reasons: Mapping[str, int] = field(default_factory=dict)
     facts: Mapping[str, object] = field(default_factory=dict)
+    digests: Mapping[str, str] = field(default_factory=dict)
 
 
 Work = Callable[[Task, Path], Outcome]

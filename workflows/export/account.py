@@ -37,8 +37,10 @@ class Account:
         """Count a sample that was written."""
         self.written += 1
         self.held_out += held_out
-        self.empty.update(name for name in texts if not str(sample.fields[name]).strip())
         self.sources[source or "unknown"] += 1
+        for name in texts:
+            if not str(sample.fields[name]).strip():
+                self.empty[name] += 1
         if LANGUAGE in sample.fields:
             self.languages[str(sample.fields[LANGUAGE])] += 1
 

@@ -86,7 +86,7 @@ class Tables:
         if place.shard != self._shard:
             self._finish()
             self._shard = place.shard
-        self._lines.append({"image": sample.image, "text": sample.text, **sample.fields})
+        self._lines.append({"image": bytes(sample.image), "text": sample.text, **sample.fields})
         self._held += len(sample.image)
         if len(self._lines) == ROWS or self._held > 64 << 20:
             self._flush()

@@ -34,7 +34,7 @@ class Resize:
         if not 1 <= self.quality <= 100 or (self.size is not None and self.size < 1):
             raise ConfigError("resize: size must be 1 or more, and quality between 1 and 100.")
 
-    def __call__(self, stored: bytes, suffix: Suffix) -> bytes | str:
+    def __call__(self, stored: bytes | memoryview, suffix: Suffix) -> bytes | str:
         """The image made anew, or why it cannot be. The same Pillow gives the same bytes."""
         from PIL import Image
 

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pipeline.errors import ContractError
+from workflows.export.ustar import header, padding
 
 Suffix = Literal["jpg", "png", "webp"]
 Field = str | int | float | bool
 Value = Field | Sequence[Field] | Mapping[str, Field]
+Image = bytes | memoryview  #: stored images are not copied before they are written
 ENCODE = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 OWN = ("uid", "key")  #: json fields that every sample has
 KEY = re.compile(r"[A-Za-z0-9_-]+")
@@ -36,12 +38,12 @@ class Sample:
     """
 
     key: str
-    image: bytes
+    image: Image
     text: str
     fields: Mapping[str, Value]
 
 
-def members(sample: Sample, suffix: Suffix) -> list[tuple[str, bytes]]:
+def members(sample: Sample, suffix: Suffix) -> list[tuple[str, Image]]:
     """The members of a sample, in the order in which they are written.
 
     Raises:
@@ -58,7 +60,20 @@ def members(sample: Sample, suffix: Suffix) -> list[tuple[str, bytes]]:
     ]
 
 
-def fault(image: bytes, suffix: Suffix) -> str | None:
+def laid(sample: Sample, suffix: Suffix) -> tuple[bytes, Image, bytes]:
+    """The sample as it stands in a tar: the header of its image, the image, and all that follows it.
+
+    Raises:
+        ContractError: as `members`.
+    """
+    (name, image), told, text = members(sample, suffix)
+    pieces = [padding(len(image))]
+    for other, held in (told, text):
+        pieces += (header(other, len(held)), bytes(held), padding(len(held)))
+    return header(name, len(image)), image, b"".join(pieces)
+
+
+def fault(image: Image, suffix: Suffix) -> str | None:
     """Why a stored image cannot be written under the suffix of the export; None if it can."""
     if MAGIC[suffix].match(image):
         return None

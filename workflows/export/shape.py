@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import cast
 
 from workflows.export.gather import Row
-from workflows.export.sample import Field, Sample, Suffix, fault
+from workflows.export.sample import Field, Image, Sample, Suffix, fault
 
-Encode = Callable[[bytes], bytes | str]  #: the image to write, or why there is none
+Encode = Callable[[Image], Image | str]  #: the image to write, or why there is none
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ class Shape:
         further = {name: row.columns[ref] for name, ref in self.columns.items()}
         return Sample(row.key, image, text, {"uid": row.uid, "key": row.key, **texts, **further, **lists})
 
-    def _image(self, row: Row) -> bytes | str:
-        stored = row.images.get(row.key)
+    def _image(self, row: Row) -> Image | str:
+        stored = row.images.view(row.key)
         if stored is None:
             return "the pool has no image of this row"
         if self.encode:

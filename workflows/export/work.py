@@ -51,7 +51,12 @@ def export(step: Export, store: Store, task: Task, folder: Path) -> Outcome:
         "shards": sum(len(side.writer.sizes) for side in sides),
         "bytes": sum(side.writer.bytes for side in sides),
     }
-    return Outcome(files, account.rows, account.counts(), dict(account.failures), facts)
+    digests = {
+        role_of(name, held_out): digest
+        for held_out, side in zip((False, True), sides, strict=False)
+        for name, digest in side.writer.digests.items()
+    }
+    return Outcome(files, account.rows, account.counts(), dict(account.failures), facts, digests)
 
 
 def _write(step: Export, kept: list[Row], sides: tuple[Side, ...], account: Account) -> None:

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 from pipeline.errors import ConfigError
-from workflows.export.sample import Sample, Suffix, members
-from workflows.export.ustar import BLOCK, closing, header, padding
+from workflows.export.sample import Sample, Suffix, laid
+from workflows.export.sink import Sink
+from workflows.export.ustar import BLOCK, closing
 
 SIZES = "sizes.json"  #: {"00000000.tar": samples}: open_clip_train reads the number of samples from it
-BUFFER = 1 << 20
 
 
 class Place(NamedTuple):
@@ -37,6 +37,7 @@ class ShardWriter:
         limit: how many bytes it has at most, its end included, if one sample alone has not more.
         sizes: file name -> samples, as far as written.
         bytes: of all tars so far.
+        digests: file name -> sha256 of the tars, once they are closed.
     """
 
     folder: Path
@@ -45,38 +46,35 @@ class ShardWriter:
     limit: int | None = None
     sizes: dict[str, int] = field(default_factory=dict)
     bytes: int = 0
-    _file: BinaryIO | None = None
+    digests: dict[str, str] = field(default_factory=dict)
+    _name: str = ""
+    _sink: Sink | None = None
+    _last: tuple[str, Sink] | None = None
     _at: int = 0
 
     def add(self, sample: Sample) -> Place:
         """Append a sample, in a new shard if it does not fit in the last one; where it lies."""
-        data = b"".join(
-            piece
-            for name, held in members(sample, self.suffix)
-            for piece in (header(name, len(held)), held, padding(len(held)))
-        )
-        if self._file is None or self._full(len(data)):
+        pieces = laid(sample, self.suffix)
+        size = BLOCK + len(sample.image) + len(pieces[2])
+        if self._sink is None or self._full(size):
             self._open()
-        assert self._file is not None
+        assert self._sink is not None
         place = Place(self._name, self.sizes[self._name], self._at + BLOCK, len(sample.image))
-        self._file.write(data)
-        self._at += len(data)
+        self._sink.write(pieces, size)
+        self._at += size
         self.sizes[self._name] += 1
         return place
 
     def close(self) -> dict[str, Path]:
         """Finish, and give every file of the export by its name: tars, `sizes.json` and one `_stats.json` a shard."""
         self._finish()
+        self._settle()
         found = {name: self.folder / name for name in self.sizes}
         found[SIZES] = _json(self.folder / SIZES, self.sizes)
         for name, samples in self.sizes.items():
             stats = name.replace(".tar", "_stats.json")
             found[stats] = _json(self.folder / stats, _statistics(samples))
         return found
-
-    @property
-    def _name(self) -> str:
-        return f"{len(self.sizes) - 1:08d}.tar"
 
     def _full(self, coming: int) -> bool:
         size = self._at + coming
@@ -86,16 +84,32 @@ class ShardWriter:
 
     def _open(self) -> None:
         self._finish()
-        self.sizes[f"{len(self.sizes):08d}.tar"] = 0
-        self._file, self._at = (self.folder / self._name).open("wb", buffering=BUFFER), 0
+        self._name = f"{len(self.sizes):08d}.tar"
+        self.sizes[self._name] = 0
+        self._sink, self._at = Sink(self.folder / self._name), 0
 
     def _finish(self) -> None:
-        if self._file is None:
+        """End the shard; it goes to the disk while the next is written, but no third one begins before."""
+        if self._sink is None:
             return
-        self._file.write(closing(self._at))
-        self.bytes += self._at + len(closing(self._at))
-        self._file.close()
-        self._file = None
+        end = closing(self._at)
+        self._sink.write((end,), len(end))
+        self._sink.close()
+        self.bytes += self._at + len(end)
+        self._settle()
+        self._last, self._sink = (self._name, self._sink), None
+
+    def _settle(self) -> None:
+        """Wait for the shard that was ended last."""
+        if self._last:
+            name, sink = self._last
+            self.digests[name], self._last = sink.digest(), None
+
+    def drop(self) -> None:
+        """Let go of whatever is open."""
+        for sink in [self._sink, *([self._last[1]] if self._last else [])]:
+            if sink:
+                sink.drop()
 
 
 @contextmanager
@@ -114,7 +128,7 @@ def writing(
     try:
         yield writer
     finally:
-        writer._finish()
+        writer.drop()
 
 
 def _statistics(samples: int) -> dict[str, int]:

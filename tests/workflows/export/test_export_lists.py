@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 import tarfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
 from pipeline.errors import ConfigError, ContractError
+from pipeline.parts import Members
+from pipeline.step import Entry
+from pipeline.store import Store
 from workflows.export.gather import Row, plain_lists
 from workflows.export.step import Export
+from workflows.export.ustar import closing, header, padding
 
 Run = Callable[..., Any]
 
@@ -51,8 +56,9 @@ def test_a_list_needs_a_name_of_its_own() -> None:
         Export(name="shards", lists={"url": "rows.texts"})
 
 
-def test_a_row_whose_lists_are_of_different_texts_is_not_written() -> None:
+def test_a_row_whose_lists_are_of_different_texts_is_not_written(tmp_path: Path) -> None:
     step = Export(name="shards", lists={"texts": "rows.texts", "chances": "b.p"}, columns={})
-    images: Any = {"k": b"\xff\xd8\xff"}
+    (tmp_path / "images.tar").write_bytes(header("k.jpg", 3) + b"\xff\xd8\xff" + padding(3) + closing(1024))
+    images = Members(Store(tmp_path), [Entry("d", "1", "0", 0, "", {"tar": ("images.tar", "", 0)}, 1, {})])
     row = Row("uid", "k", {"rows.caption": "a", "rows.texts": ["a", "b"], "b.p": [0.5]}, images)
     assert step.shape.sample(row) == "chances, texts are not about the same texts"
