@@ -14,7 +14,10 @@ SQUEEZED_BYTES = 240
 SAME_SENTENCES = 3  # times that a sentence may not stand, wherever
 SENTENCE_CHARACTERS = 20  # of sentences that are counted
 
-_RUN = re.compile(rf"(.{{2,160}}?)\1{{{REPEATS - 1},}}", re.DOTALL)
+PHRASE = 160  # characters of the longest phrase that is looked for
+SEED = 12  # any run of a phrase repeats so many characters within the length of a phrase
+
+_RUN = re.compile(rf"(.{{2,{PHRASE}}}?)\1{{{REPEATS - 1},}}", re.DOTALL)
 
 _STUTTER = re.compile(r"([^\W\d_]{3,20}?)\1{3,}")  # within one word: "vernvernvernvern"
 _SENTENCE = re.compile(r"(?<=[.!?;])\s+|(?<=[。！？；])")
@@ -22,9 +25,9 @@ _SENTENCE = re.compile(r"(?<=[.!?;])\s+|(?<=[。！？；])")
 
 def loops(text: str) -> bool:
     """Whether a phrase repeats back to back, a sentence comes again and again, or the text compresses like nothing people write."""
-    if _STUTTER.search(text) or any(len(run.group()) >= LOOP_CHARACTERS for run in _RUN.finditer(text)):
+    if _STUTTER.search(text) or says_again(text):
         return True
-    if says_again(text):
+    if _echoes(text) and any(len(run.group()) >= LOOP_CHARACTERS for run in _RUN.finditer(text)):
         return True
     raw = text.encode("utf-8", "replace")
     return len(raw) >= SQUEEZED_BYTES and len(zlib.compress(raw, 9)) < SQUEEZED * len(raw)
@@ -35,3 +38,14 @@ def says_again(text: str) -> bool:
     parts = (part.strip(" .!?;。！？；").casefold() for part in _SENTENCE.split(text))
     counts = Counter(part for part in parts if len(part) >= SENTENCE_CHARACTERS)
     return max(counts.values(), default=0) >= SAME_SENTENCES
+
+
+def _echoes(text: str) -> bool:
+    """Whether some characters come again soon after: without that no phrase runs, and the search for runs is slow."""
+    last: dict[str, int] = {}
+    for at in range(len(text) - SEED + 1):
+        some = text[at : at + SEED]
+        if at - last.get(some, -PHRASE - 1) <= PHRASE:
+            return True
+        last[some] = at
+    return False
