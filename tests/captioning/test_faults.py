@@ -74,6 +74,15 @@ NO_REFUSALS = [
     "赤い船が砂浜にある",
     "붉은 배가 모래 위에 있다",
     "Unable Manufacturing logo in red",
+    "I can't get no satisfaction, record sleeve with five men",
+    "I don't have a gun, words on a grey T-shirt",
+    "Ich kann nicht mehr, Graffito auf einer Mauer",
+    "No puedo vivir sin ti, cubierta de un disco",
+    "Não posso parar, capa de um livro azul",
+    "Non posso fermarmi, copertina rossa",
+    "Je ne regrette rien, pochette de disque",
+    "Я не могу без тебя, обложка пластинки",
+    "Nie mogę przestać, plakat filmu",
 ]
 BOILERPLATE = [
     "The image shows a red boat.",
@@ -150,6 +159,8 @@ NO_TASK_TALK = [
     "A balloon with the word JSON on it",
     'A poster that says "alt-text matters"',
     "A caption below a cartoon",
+    "A page with the original text in Latin",
+    "A cartoon with a caption a boy reads aloud",
     "A text on a wall",
 ]
 
