@@ -20,6 +20,7 @@ from pipeline.errors import ConfigError, DataError
 from workflows.ablation.claims import FAILS, HOLDS, UNSURE
 
 ROOT = Path(__file__).parents[3]
+pytestmark = pytest.mark.slow  # trainings, of models of two layers
 
 
 @pytest.fixture(scope="module")
