@@ -123,26 +123,46 @@ def measured(work: Callable[[], object]) -> tuple[float, float]:
 
 
 def rounds(folder: Path, rows: int, many: int, with_ray: bool) -> tuple[dict[str, list[tuple[float, float]]], int]:
-    """Name -> (seconds, CPU-seconds) of each round, and the bytes of the shards. The first round warms up and checks."""
+    """Name -> (seconds, CPU-seconds) of each round, and the bytes of the shards. Each round begins with another one."""
     store, steps = image_pool(folder, rows, shard_rows=SHARD, size=512)
     Run(Plan(store, steps), LocalExecutor(store), Progress())()
     shards = sorted(ours(store, steps, 0).glob("*.tar"))
+    out = folder / "out"
+    runs: dict[str, Callable[[], object]] = {
+        OURS: lambda: ours(store, steps, 1),
+        "copy": lambda: copy(shards, out),
+        "ShardWriter": lambda: shard_writer(shards, out),
+        **({"write_webdataset": lambda: ray_data(shards, out)} if with_ray else {}),
+    }
     whole, size = samples(shards), sum(path.stat().st_size for path in shards)
-    peers = {"copy": copy, "ShardWriter": shard_writer, **({"write_webdataset": ray_data} if with_ray else {})}
-    found: dict[str, list[tuple[float, float]]] = {name: [] for name in (OURS, *peers)}
-    for number in range(many + 1):
-        for name, peer in peers.items():
-            out = folder / "out"
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in runs}
+    for number, order in enumerate(_turns(list(runs), many + 1)):
+        for name in order:
             out.mkdir()
-            told = measured(lambda run=peer, to=out: run(shards, to))  # type: ignore[misc]
-            if number == 0 and samples(sorted(out.rglob("*.tar"))) != whole:
+            told = measured(runs[name])
+            made = _shards_of(store, 1) if name == OURS else out
+            if number == 0 and samples(sorted(made.rglob("*.tar"))) != whole:
                 raise SystemExit(f"{name} wrote other samples than ours: nothing to compare.")
-            found[name] += [told] if number else []
-            shutil.rmtree(out)
-        told = measured(lambda version=number + 1: ours(store, steps, version))  # type: ignore[misc]
-        found[OURS] += [told] if number else []
-        shutil.rmtree(store.root / "shards" / "shards" / str(number + 1))  # type: ignore[operator]
+            found[name] += [told] if number else []  # the first round warms up and checks
+            _forget(store, out)
     return found, size
+
+
+def _turns(names: list[str], many: int) -> Iterator[list[str]]:
+    return ([*names[k % len(names) :], *names[: k % len(names)]] for k in range(many))
+
+
+def _shards_of(store: Store, number: int) -> Path:
+    assert isinstance(store.root, Path)
+    return store.root / "shards" / "shards" / str(number)
+
+
+def _forget(store: Store, out: Path) -> None:
+    """Delete what one turn wrote."""
+    shutil.rmtree(out)
+    shutil.rmtree(_shards_of(store, 1), ignore_errors=True)
+    for path in store.list("ledger/shards/1/"):
+        store.delete(path)
 
 
 def main() -> int:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -78,8 +79,7 @@ class Gatherer:
             yield Row(uid, key, {ref: values[place] for ref, values in columns.items()}, images, raw)
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """A row to export: its columns by reference, and where its image lies. Bytes are read when they are written.
 
     `raw` has the columns that are not written, as they are, nulls and all.
@@ -89,7 +89,7 @@ class Row:
     key: str
     columns: dict[str, Value]
     images: Members
-    raw: Mapping[str, Any] = field(default_factory=dict)
+    raw: Mapping[str, Any] = MappingProxyType({})
 
 
 def plain_values(column: pa.ChunkedArray, ref: str) -> Sequence[Value]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pipeline.errors import ContractError
 from workflows.export.ustar import header, padding
@@ -26,8 +25,7 @@ MAGIC: Mapping[Suffix, re.Pattern[bytes]] = {
 }
 
 
-@dataclass(frozen=True)
-class Sample:
+class Sample(NamedTuple):
     """What is written of one row.
 
     Attributes:

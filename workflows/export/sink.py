@@ -1,4 +1,7 @@
-"""A file that is hashed, written and put on the disk by a thread of its own, while the next samples are made."""
+"""A file that is hashed as it comes, and written and put on the disk by a thread of its own, while the next samples are made.
+
+The thread only makes system calls, few and large: hashing there would ask for Python's lock at every piece and wait for it.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +32,8 @@ class Sink:
 
     def write(self, pieces: Sequence[bytes | memoryview], size: int) -> None:
         """Append pieces of `size` bytes together."""
+        for piece in pieces:
+            self._hash.update(piece)
         self._held += pieces
         self._size += size
         if self._size >= BATCH:
@@ -58,8 +63,6 @@ class Sink:
         self._held, self._size = [], 0
 
     def _put(self, pieces: list[bytes | memoryview]) -> None:
-        for piece in pieces:
-            self._hash.update(piece)
         for start in range(0, len(pieces), PIECES):
             _write(self._file.fileno(), pieces[start : start + PIECES])
 
