@@ -7,6 +7,7 @@ inputs are committed. Ray's scheduler places the actors; resources are counted h
 
 from __future__ import annotations
 
+import os
 import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -151,6 +152,8 @@ def _cause(error: RayTaskError, task: Task) -> PairpoolError:
 
 def connect(address: str, cpus: int | None) -> None:
     """Join the cluster at `address`, or start one on this machine where it is `local`."""
+    for name, wait in {"raylet_start_wait_time_s": "180", "agent_register_timeout_ms": "180000"}.items():
+        os.environ.setdefault(f"RAY_{name}", wait)  # a busy machine takes longer than Ray's half a minute
     options: dict[str, Any] = {"num_cpus": cpus, "include_dashboard": False} if address == "local" else {}
     ray.init(address=address, log_to_driver=False, logging_level="WARNING", **options)
 

@@ -96,6 +96,7 @@ def build(name: str, folder: Path, layers: int | None = None) -> Path:
         _processor(made)
     if layers:
         config["text_config"]["num_hidden_layers"] = layers
+    config["text_config"].pop("layer_types", None)  # one word a layer; transformers writes them anew
     (made / "config.json").write_text(json.dumps(config, indent=1))
     return made
 
