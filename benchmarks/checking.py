@@ -61,9 +61,9 @@ LINES = (
     (GROUND, "scenes"),
     (TINT, "pictures"),
 )
-#: What the judged half must show: the least recall at the least precision for colours, the least J above the baseline's elsewhere.
+#: The least precision and recall for colours. For other faults J must be above the baseline's on scenes, whose captions make
+#: several claims; a bare name is one claim, about which claims can say no more than its score.
 TARGETS = {GROUND: (0.95, 0.95), TINT: (0.8, 0.6)}
-BETTER = {OTHER: 0.0, THING: 0.0}
 
 Flags = npt.NDArray[np.bool_]
 Numbers = npt.NDArray[np.float64]
@@ -255,38 +255,50 @@ def check(cases: Sequence[Case], rows: pa.RecordBatch, limits: Limits) -> None:
 # ---- how good that is
 
 
+Measured = tuple[float, float, float]  #: a value and its interval
+
+
 @dataclass(frozen=True)
 class Outcome:
-    """Precision, recall and false alarms, each with its interval, of n faulty captions beside their right ones."""
+    """Precision, recall, false alarms and J, each with its interval, of n faulty captions beside their right ones."""
 
     n: int
-    precision: tuple[float, float, float]
-    recall: tuple[float, float, float]
-    alarms: tuple[float, float, float]
-
-    @property
-    def youden(self) -> float:
-        """Recall less false alarms."""
-        return self.recall[0] - self.alarms[0]
+    precision: Measured
+    recall: Measured
+    alarms: Measured
+    youden: Measured
 
 
 def outcome(faulty: Flags, right: Flags, rounds: int) -> Outcome:
     """From which faulty captions were flagged, and which right ones of the same pictures."""
-    places = np.random.default_rng(0).integers(0, len(faulty), (rounds, len(faulty)))
-    hits, alarms = faulty[places].sum(1), right[places].sum(1)
-    precision = hits / np.maximum(hits + alarms, 1)
-
-    def told(value: float, draws: Numbers) -> tuple[float, float, float]:
-        low, high = np.quantile(draws, (0.025, 0.975))
-        return value, float(low), float(high)
-
-    many = len(faulty)
+    places = resamples(len(faulty), rounds)
+    hits, alarms = faulty[places].mean(1), right[places].mean(1)
+    caught, wrongly = float(faulty.mean()), float(right.mean())
     return Outcome(
-        many,
-        told(float(faulty.sum() / max(faulty.sum() + right.sum(), 1)), precision),
-        told(float(faulty.mean()), hits / many),
-        told(float(right.mean()), alarms / many),
+        len(faulty),
+        told(caught / max(caught + wrongly, 1e-9), hits / np.maximum(hits + alarms, 1e-9)),
+        told(caught, hits),
+        told(wrongly, alarms),
+        told(caught - wrongly, hits - alarms),
     )
+
+
+def gain(ours: tuple[Flags, Flags], base: tuple[Flags, Flags], rounds: int) -> Measured:
+    """How much higher our J is than the baseline's on the same pictures, each given as (faulty, right)."""
+    apart = [one.astype(float) - other.astype(float) for one, other in zip(ours, base, strict=True)]
+    each = apart[0] - apart[1]
+    return told(float(each.mean()), each[resamples(len(each), rounds)].mean(1))
+
+
+def resamples(many: int, rounds: int) -> npt.NDArray[np.int64]:
+    """Which pictures each round of the bootstrap has."""
+    return np.random.default_rng(0).integers(0, many, (rounds, many))
+
+
+def told(value: float, draws: Numbers) -> Measured:
+    """A value with its 95 % percentile interval."""
+    low, high = np.quantile(draws, (0.025, 0.975))
+    return value, float(low), float(high)
 
 
 def best_limit(right: Numbers, faulty: Numbers) -> float:
@@ -339,9 +351,10 @@ def judged(cases: Sequence[Case], rounds: int) -> list[dict[str, Any]]:
     ):
         chosen, mine = having(cases, fault, 0, of), having(cases, fault, None if fault == TINT else 1, of)
         limit = best_limit(values(chosen, RIGHT, "score"), values(chosen, fault, "score"))
-        ours = outcome(flagged(mine, fault, FOUND_BY[fault]), flagged(mine, RIGHT, FOUND_BY[fault]), rounds)
-        base = outcome(values(mine, fault, "score") < limit, values(mine, RIGHT, "score") < limit, rounds)
-        lines.append({"fault": fault, "set": of, "checks": ours, "clip score": base, "threshold": limit})
+        ours = flagged(mine, fault, FOUND_BY[fault]), flagged(mine, RIGHT, FOUND_BY[fault])
+        base = values(mine, fault, "score") < limit, values(mine, RIGHT, "score") < limit
+        line = {"fault": fault, "set": of, "threshold": limit, "gain": gain(ours, base, rounds)}
+        lines.append(line | {"checks": outcome(*ours, rounds), "clip score": outcome(*base, rounds)})
     return lines
 
 
@@ -354,23 +367,29 @@ def failures(lines: Sequence[dict[str, Any]]) -> list[str]:
             precision, recall = TARGETS[line["fault"]]
             if ours.precision[0] < precision or ours.recall[0] < recall:
                 found.append(f"{name}: precision {ours.precision[0]:.2f}, recall {ours.recall[0]:.2f}")
-        elif line["set"] == "scenes" and ours.youden < line["clip score"].youden + BETTER[line["fault"]]:
-            found.append(f"{name}: J {ours.youden:.2f}, baseline {line['clip score'].youden:.2f}")
+        elif line["set"] == "scenes" and line["gain"][0] <= 0:
+            found.append(f"{name}: J {ours.youden[0]:.2f}, baseline {line['clip score'].youden[0]:.2f}")
     return found
 
 
 def show(lines: Sequence[dict[str, Any]], console: Console) -> None:
     """The table."""
     table = Table(title="planted faults: precision, recall, and right captions flagged [95 % interval]")
-    for column in ("fault", "set", "n", "by", "precision", "recall", "false alarms", "J"):
+    for column in ("fault", "set", "n", "by", "precision", "recall", "false alarms", "J", "J above"):
         table.add_column(column, justify="left" if column in ("fault", "set", "by") else "right")
     for line in lines:
         for by in ("checks", "clip score"):
-            told = line[by]
-            cells = [f"{v:.2f} [{low:.2f} {high:.2f}]" for v, low, high in (told.precision, told.recall, told.alarms)]
-            table.add_row(line["fault"], line["set"], str(told.n), by, *cells, f"{told.youden:.2f}")
+            found = line[by]
+            cells = [shown(one) for one in (found.precision, found.recall, found.alarms, found.youden)]
+            last = shown(line["gain"]) if by == "checks" else ""
+            table.add_row(line["fault"], line["set"], str(found.n), by, *cells, last)
         table.add_section()
     console.print(table)
+
+
+def shown(measured: Measured) -> str:
+    """A value and its interval."""
+    return "{:.2f} [{:.2f} {:.2f}]".format(*measured)
 
 
 def main() -> int:
@@ -382,7 +401,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=2000, help="of the bootstrap")
     parser.add_argument("--record", type=Path, default=RECORD)
     given = parser.parse_args()
-    console, begun = Console(width=136), time.process_time()
+    console, begun = Console(width=160), time.process_time()
     cases = planted(given.data, given.scenes, given.pictures)
     rows = look(cases, given.data / "metadata" / "en.txt")
     limits = choose(cases, rows)
@@ -393,9 +412,9 @@ def main() -> int:
         f"limits chosen: {limits}\nshipped:       {Limits()}\n{len(cases)} pictures, {time.process_time() - begun:.0f} CPU-s"
     )
     missed = failures(lines)
-    told = [{**line, **{by: vars(line[by]) for by in ("checks", "clip score")}} for line in lines]
+    found = [{**line, **{by: vars(line[by]) for by in ("checks", "clip score")}} for line in lines]
     given.record.parent.mkdir(parents=True, exist_ok=True)
-    given.record.write_text(json.dumps({"limits": vars(limits), "lines": told, "missed": missed}, indent=1) + "\n")
+    given.record.write_text(json.dumps({"limits": vars(limits), "lines": found, "missed": missed}, indent=1) + "\n")
     for line in missed:
         console.print(f"[red]below target:[/red] {line}")
     return 1 if missed else 0

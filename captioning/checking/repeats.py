@@ -3,12 +3,15 @@
 Definition. A caption's words are its tokens in lower case after NFKC, without marks. Two captions of one field are
 
 - *equal* if their words are equal, in their order;
-- *near-identical* if they share a band of their MinHash sketch: `rows` minima, in the same place, over the set of pairs of
-  neighbouring words (Broder 1997). Captions whose sets have the Jaccard similarity J share one of `bands` bands with the probability
-  1 - (1 - J**rows)**bands: with the defaults, 12 bands of 6, .17 at J = .5, .78 at .7, .97 at .8; equal ones always.
+- *near-identical* if they are equal, or both share a band of their MinHash sketches and agree in at least `similarity` of all their
+  minima. A sketch has `bands` times `rows` minima over the set of pairs of neighbouring words (Broder 1997); two sets of the
+  Jaccard similarity J agree in a share J of them, give or take .05 at J = .8, and share one of the bands with the probability
+  1 - (1 - J**rows)**bands: at the defaults, 12 bands of 6, .97 at J = .8 and .9999 at .9.
 
-A caption's count is the number of rows in the largest band that it is in, itself included. The merge holds three captions a row
-with 8 bytes a band: about 300 bytes a row at the defaults. `bands: 0` counts equal captions alone, with 24 bytes a row.
+A caption's count is the number of rows with a caption near-identical to it, itself included. In a band that more than CROWD
+different captions share, each is compared with CROWD of them, so that the work grows with the captions and not with their
+square; there counts are lower bounds. The merge holds 4 bytes a minimum: at the defaults and three captions 900 bytes a row.
+`bands: 0` counts equal captions alone, with 24 bytes a row.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -27,10 +30,16 @@ from pipeline.errors import ConfigError
 from pipeline.recipe import recipe
 from pipeline.reduce import Reduce
 
-Hashes = npt.NDArray[np.uint64]
-#: `keys` are the digest of the whole caption, then one of each band.
+CROWD = 256
+Minima = npt.NDArray[np.uint32]
+Counts = npt.NDArray[np.int64]
 PARTIAL = pa.schema(
-    [pa.field("uid", pa.string()), pa.field("text", pa.string()), pa.field("keys", pa.list_(pa.uint64()))]
+    [
+        pa.field("uid", pa.string()),
+        pa.field("text", pa.string()),
+        pa.field("digest", pa.uint64()),
+        pa.field("minima", pa.list_(pa.uint32())),
+    ]
 )
 REPEATS = pa.schema(
     [
@@ -49,6 +58,7 @@ class CaptionRepeats(Reduce):
     Attributes:
         captions: name -> column.
         bands, rows: of the sketch; see the module.
+        similarity: share of the minima from which captions count as near-identical.
     """
 
     kind: ClassVar[str] = "caption-repeats"
@@ -59,10 +69,13 @@ class CaptionRepeats(Reduce):
     )
     bands: int = 12
     rows: int = 6
+    similarity: float = 0.8
 
     def __post_init__(self) -> None:
-        if self.bands < 0 or self.rows < 1:
-            raise ConfigError(f"Step {self.name!r}: bands must be 0 or more, rows 1 or more.")
+        if self.bands < 0 or self.rows < 1 or not 0 < self.similarity <= 1:
+            raise ConfigError(
+                f"Step {self.name!r}: bands must be 0 or more, rows 1 or more, and similarity above 0 and at most 1."
+            )
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -70,10 +83,10 @@ class CaptionRepeats(Reduce):
         return tuple(self.captions.values())
 
     def partial(self, rows: pa.Table) -> pa.Table:
-        """The keys of every caption of a shard that has a word."""
-        sketch = Sketch(self.bands, self.rows)
+        """Digest and sketch of every caption of a shard that has a word."""
+        sketch = Sketch(self.bands * self.rows)
         found = [
-            {"uid": uid, "text": name, "keys": sketch.keys(words).tolist()}
+            {"uid": uid, "text": name, "digest": _hash(" ".join(words)), "minima": sketch(words)}
             for name, ref in self.captions.items()
             for uid, words in zip(rows["uid"].to_pylist(), map(words_of, rows[ref].to_pylist()), strict=True)
             if words
@@ -81,17 +94,48 @@ class CaptionRepeats(Reduce):
         return pa.Table.from_pylist(found, PARTIAL)
 
     def combine(self, partials: Iterator[pa.Table]) -> pa.Table:
-        """The captions that share a key, by text and uid."""
+        """The captions that are not alone, by text and uid."""
         rows = pa.concat_tables([PARTIAL.empty_table(), *partials])
         rows = rows.sort_by([("text", "ascending"), ("uid", "ascending")]).combine_chunks()
-        if not rows.num_rows:
-            return REPEATS.empty_table()
-        keys = rows["keys"].combine_chunks().flatten().to_numpy().reshape(rows.num_rows, -1)
-        fields = rows["text"].combine_chunks().dictionary_encode().indices.to_numpy().astype(np.uint64)
-        counts = np.stack([_shared(keys[:, band], fields) for band in range(keys.shape[1])])
-        equal, near = counts[0], counts.max(axis=0)
-        table = pa.table([rows["uid"], rows["text"], pa.array(equal), pa.array(near)], schema=REPEATS)
-        return table.filter(pa.array(near > 1))
+        parts = [REPEATS.empty_table()]
+        fields = rows["text"].to_numpy(zero_copy_only=False)
+        for name in sorted(set(fields.tolist())):
+            parts.append(self._of_field(rows.filter(pa.array(fields == name)).combine_chunks()))
+        return pa.concat_tables(parts).combine_chunks()
+
+    def _of_field(self, rows: pa.Table) -> pa.Table:
+        digests = rows["digest"].to_numpy()
+        _, first, place, equal = np.unique(digests, return_index=True, return_inverse=True, return_counts=True)
+        minima = rows["minima"].combine_chunks().flatten().to_numpy().reshape(len(digests), -1)[first]
+        near = _near(minima, equal, self.bands, self.similarity)
+        counts = {"equal": pa.array(equal[place]), "near": pa.array(near[place])}
+        table = pa.table({"uid": rows["uid"], "text": rows["text"], **counts}, schema=REPEATS)
+        return table.filter(pa.array(near[place] > 1))
+
+
+def _near(minima: Minima, equal: Counts, bands: int, similarity: float) -> Counts:
+    """For each different caption, given with how many rows have it, how many rows have a near-identical one."""
+    pairs = [np.empty((0, 2), np.int64)]
+    for band in np.split(minima, bands, axis=1) if bands else ():
+        _, keys = np.unique(band, axis=0, return_inverse=True)
+        order = np.argsort(keys.reshape(-1), kind="stable")
+        edges = np.flatnonzero(np.diff(keys.reshape(-1)[order])) + 1
+        pairs += [_alike(minima, members, similarity) for members in np.split(order, edges) if len(members) > 1]
+    found = np.unique(np.concatenate(pairs), axis=0)
+    near = equal.astype(np.int64).copy()
+    np.add.at(near, found[:, 0], equal[found[:, 1]])
+    return near
+
+
+def _alike(minima: Minima, members: Counts, similarity: float) -> npt.NDArray[np.int64]:
+    """The ordered pairs of members, each with one of the first CROWD, that agree in enough minima; both orders of each."""
+    pairs = [np.empty((0, 2), np.int64)]
+    others = members[:CROWD]
+    for one in members:
+        agree = (minima[others] == minima[one]).mean(axis=1) >= similarity
+        mine = others[agree & (others != one)]
+        pairs += [np.stack([np.full(len(mine), one), mine], 1), np.stack([mine, np.full(len(mine), one)], 1)]
+    return np.concatenate(pairs)
 
 
 def words_of(caption: str | None) -> list[str]:
@@ -99,31 +143,20 @@ def words_of(caption: str | None) -> list[str]:
     return [token for token in tokens(caption or "") if is_word(token)]
 
 
-def _shared(keys: Hashes, fields: Hashes) -> npt.NDArray[np.int64]:
-    """For each row how many rows have its key in its field."""
-    salted = keys ^ (fields * np.uint64(0x9E3779B97F4A7C15))
-    _, place, counts = np.unique(salted, return_inverse=True, return_counts=True)
-    found: npt.NDArray[np.int64] = counts[place].astype(np.int64)
-    return found
-
-
 class Sketch:
-    """The keys of captions: 64-bit digests, equal from run to run and machine to machine."""
+    """MinHash sketches of captions: equal from run to run and machine to machine."""
 
-    def __init__(self, bands: int, rows: int) -> None:
-        self._bands, self._rows = bands, rows
+    def __init__(self, minima: int) -> None:
         # Odd multipliers and offsets of multiply-shift hashing (Dietzfelbinger et al. 1997), fixed for ever.
-        self._factors = np.array([_hash(f"factor {k}") | 1 for k in range(bands * rows)], np.uint64)
-        self._offsets = np.array([_hash(f"offset {k}") for k in range(bands * rows)], np.uint64)
+        self._factors = np.array([_hash(f"factor {k}") | 1 for k in range(minima)], np.uint64)
+        self._offsets = np.array([_hash(f"offset {k}") for k in range(minima)], np.uint64)
 
-    def keys(self, words: Sequence[str]) -> Hashes:
-        """One key of the whole and one a band: uint64 of shape (1 + bands,). `words` must not be empty."""
-        whole = np.array([_hash(" ".join(words))], np.uint64)
+    def __call__(self, words: Sequence[str]) -> list[Any]:
+        """So many minima of 32 bits. `words` must not be empty; one word alone is a pair with nothing."""
         pairs = {" ".join(words[place : place + 2]) for place in range(max(1, len(words) - 1))}
         hashed = np.array([_hash(pair) for pair in pairs], np.uint64)
-        minima = (hashed[:, None] * self._factors + self._offsets >> np.uint64(32)).min(axis=0)
-        bands = [_hash(band.tobytes().hex()) for band in minima.reshape(self._bands, self._rows)]
-        return np.concatenate([whole, np.array(bands, np.uint64)])
+        found: list[Any] = (hashed[:, None] * self._factors + self._offsets >> np.uint64(32)).min(axis=0).tolist()
+        return found
 
 
 def _hash(text: str) -> int:

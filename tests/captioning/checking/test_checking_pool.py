@@ -31,6 +31,7 @@ from pipeline.step import POOL, Entry, Outcome, Task, Work
 from pipeline.store import Store
 from tests.captioning.loopback import Loopback, texts
 from workflows.export.step import Export
+from workflows.report.step import ROLES, Report
 from workflows.training.policies import Weighted
 from workflows.training.shards import Shards
 
@@ -181,6 +182,13 @@ def pool(make_pool, loopback: Serve, tmp_path: Path):
             | {"caption_alt": "rows.caption"},
             columns={"caption_weights": "check.weights"},
         ),
+        Report(
+            **dict.fromkeys(set(ROLES) - {"rows", "download", "select"}),
+            name="report",
+            model=None,
+            checks="check",
+            also=("claims", "repeats"),
+        ),
     ]
     made = make_pool(rows, shard_rows=4)
     return made, made.run(*steps), judge
@@ -220,6 +228,19 @@ def test_every_row_has_weights_and_every_fault_its_reason(pool):
             assert row["statements"] == statements(asked(row["claims"], ("short", "medium", "long")))
 
     check_shards(made, plan)
+    check_page(made, plan, sum(row["caught"] for row in rows))
+
+
+def check_page(made: Any, plan: Plan, caught: int) -> None:
+    """What was caught is counted and pictured."""
+    files = plan.parts(plan.by_name["report"], POOL)[-1].files
+    told = json.loads(made.store.fetch(files["report.json"][0]).read_text("utf-8"))["checks"]
+    assert (told["rows"], told["caught"]) == (len(CAPTIONS), caught)
+    assert sum(told["weights"].values()) == pytest.approx(1, abs=1e-3)
+    assert {line["kind"] for line in told["claims"]} == {"object", "colour", "count"}
+    assert {group["reason"] for group in told["groups"]} & {WRONG_COLOUR, CONTRADICTS}
+    page = made.store.fetch(files["report.html"][0]).read_text("utf-8")
+    assert "Checks of captions" in page and "purple background" in page
 
 
 def check_shards(made: Any, plan: Plan) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from captioning.checking.repeats import CaptionRepeats, words_of
+from captioning.checking.repeats import CROWD, CaptionRepeats, words_of
 from pipeline.errors import ConfigError
 
 words = st.lists(st.sampled_from(["a", "red", "cat", "dog", "on", "grass", "the"]), max_size=5).map(" ".join)
@@ -42,16 +42,19 @@ def test_case_and_marks_do_not_matter_but_order_does():
     assert found == {"000": (2, 2), "001": (2, 2)}
 
 
-def test_captions_that_differ_in_a_word_of_many_are_near():
-    base = "an emoji of a smiling face with sunglasses that covers about half of the picture on a plain white background of paper"
-    others = [
-        base.replace("half", "most"),
-        base + " again",
-        "a dog runs over the green grass in front of an old red house",
-    ]
-    found = counted([base, *others])
-    assert found["000"][0] == 1 and found["000"][1] >= 2
-    assert "003" not in found
+def test_near_is_a_jaccard_similarity_of_word_pairs():
+    words = [f"w{n}" for n in range(40)]
+    near, far = [*words[:-2], "x", "y"], [*words[:20], *(f"v{n}" for n in range(20))]  # Jaccard .9 and .3
+    found = counted([" ".join(words), " ".join(near), " ".join(near), " ".join(far)])
+    assert found == {"000": (1, 3), "001": (2, 3), "002": (2, 3)}
+
+
+def test_a_crowd_is_counted_from_below():
+    base = [f"w{n}" for n in range(60)]
+    captions = [" ".join([*base, f"end{n}"]) for n in range(CROWD + 40)]
+    found = counted(captions)
+    assert len(found) == len(captions)
+    assert all(CROWD - 1 <= near <= len(captions) for _, near in found.values())
 
 
 def test_fields_are_counted_apart_and_bounds_are_checked():
