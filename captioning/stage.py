@@ -67,7 +67,8 @@ class Caption(Stage):
         licence: of the model's weights, to be recorded; known for the models of presets.
         prompt: id of a prompt in captioning/prompts.
         optional: further fields of the prompt that are asked for, such as `tags`.
-        alt_text: the column that grounds captions, read only if the prompt wants it.
+        alt_text: the column that grounds captions, read only if the prompt wants it. Of a list of texts, such as rows.texts,
+            the distinct ones are told.
         trust: when the alt-text is told; None: wherever there is one.
         given: slot of the prompt -> column: captions of an earlier step, `{caption: recap.long}`.
         language: ISO 639 code of the language to write in, or a column of codes (a code that is not known is English); only
@@ -207,14 +208,14 @@ class Caption(Stage):
         return [self._row({name: column[at] for name, column in columns.items()}) for at in range(batch.num_rows)]
 
     def _row(self, found: Mapping[str, Any]) -> Row:
-        alt_text = found.get(self.alt_text) if self.alt_text else None
+        alt_text = _text(found.get(self.alt_text)) if self.alt_text else None
         if self.trust and not _at_least(found.get(self.trust.column), self.trust.min):
             alt_text = None
         return Row(
             uid=found["uid"],
             image=found.get(self.image),
             alt_text=alt_text,
-            texts={slot: found[ref] for slot, ref in self.given.items()},
+            texts={slot: _text(found[ref]) for slot, ref in self.given.items()},
             language=self._language(found) if "language" in load(self.prompt).slots else None,
             boxes=found.get(self.boxes) if self.boxes else None,
         )
@@ -266,6 +267,14 @@ class Caption(Stage):
         if self.api_key_env not in os.environ:
             raise ConfigError(f"The environment variable {self.api_key_env} is not set. Set it, or drop `api_key_env`.")
         return os.environ[self.api_key_env]
+
+
+def _text(value: Any) -> str | None:
+    """A text; of a list the distinct texts, `; ` between them, as Altogether (arXiv:2410.17251) joins alt-texts."""
+    if not isinstance(value, list):
+        return value if value is None else str(value)
+    texts = (item.get("text") if isinstance(item, dict) else item for item in value)
+    return "; ".join(dict.fromkeys(str(text) for text in texts if text))
 
 
 def _at_least(value: Any, threshold: float) -> bool:

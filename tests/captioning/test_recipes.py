@@ -85,6 +85,18 @@ def test_alt_text_is_told_where_its_score_is_trusted(score: float | None, told: 
     assert ("an old boat" in texts(server.bodies[0])) is told
 
 
+def test_of_several_alt_texts_the_distinct_ones_are_told(loopback: Serve) -> None:
+    server = loopback(follow)
+    kinds = [("a boat", "alt"), ("Boat of 1912", "title"), ("a boat", "page"), (None, "user")]
+    made = run(
+        stage(server.url, "grounded", alt_text="rows.texts"),
+        rows__texts=[{"text": text, "kind": kind} for text, kind in kinds],
+    )
+    assert made["grounded"]
+    assert "Alt-text of this image: a boat; Boat of 1912 Write" in texts(server.bodies[0])
+    assert not run(stage(server.url, "grounded", alt_text="rows.texts"), rows__texts=[])["grounded"]
+
+
 @pytest.mark.parametrize(
     ("language", "column", "name", "code"),
     [
