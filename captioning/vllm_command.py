@@ -29,6 +29,9 @@ CPU_FLAGS = ("--enforce-eager", "--no-enable-chunked-prefill")
 class ServerOptions:
     """How our own server is started. Execution, never identity.
 
+    Every worker of the step has one. On Ray a worker is an actor with GPUs of its own, so `resources: {gpus: 1, workers: 8}` is
+    eight servers with one GPU each, and `{gpus: 2, workers: 4}` four tensor-parallel groups of two.
+
     Attributes:
         args: further arguments of vLLM; they come last, so they win.
         env: further environment variables.
