@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from conftest import Judge, Paint, export, picture
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -37,6 +37,7 @@ def uids(folder: Path) -> list[str]:
     return found
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 4000), min_size=1, max_size=20), st.integers(1, 30_000))
 def test_no_shard_is_larger_than_asked_unless_one_sample_is(
     tmp_path_factory: Any, sizes: list[int], limit: int
@@ -151,6 +152,7 @@ def test_an_image_that_is_broken_is_a_reason() -> None:
         Resize(quality=0)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers()), st.integers(1, 5))
 def test_threads_keep_the_order(items: list[int], threads: int) -> None:
     assert list(ahead(lambda item: item * 2, items, threads)) == [item * 2 for item in items]
@@ -169,3 +171,9 @@ def test_the_card_says_how_it_came_about(run_export: Run) -> None:
     recipe = json.loads((done.folder / "recipe.json").read_text())
     assert list(recipe) == ["judge", "paint", "rows", "shards"]
     assert recipe["shards"]["recipe"]["seed"] == 0
+
+
+def test_the_bytes_are_equal_for_any_number_of_threads(run_export: Run) -> None:
+    made = [run_export([*CAPTIONS, "gone"], threads=threads, validation=0.2).folder for threads in (1, 3)]
+    found = [{path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()} for folder in made]
+    assert found[0] == found[1]
