@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, ClassVar
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.errors import ContractError, DataError
@@ -21,6 +22,7 @@ from pipeline.rows import write_parquet
 from pipeline.stage import account
 from pipeline.step import Entry, Outcome, Step, Task, Work
 from pipeline.store import Store
+from pipeline.tombstones import Stone, blank, dead
 from workflows.export.ustar import closing, header, padding
 from workflows.repack.origin import Origin
 
@@ -65,8 +67,12 @@ class Carried(Step):
         if source.fingerprint != self.of:
             raise DataError(f"Step {self.name!r} is not the one that {store.root} was begun with. Use another folder.")
         rows = read_shard(store, task, task.shards[0], ["rows.uid", "rows.key", "rows.parent_key"])
-        stretches = list(_stretches(rows))
-        table = pa.concat_tables([self._columns(origin, shard, part) for shard, part in stretches])
+        alive = pc.is_valid(rows["rows.parent_key"])  # a row that was taken down here has only its uid and key
+        stretches = list(_stretches(rows.filter(alive)))
+        copied = stretches or [(0, rows.slice(0, 0))]
+        table = pa.concat_tables([self._columns(origin, shard, part) for shard, part in copied])
+        if table.num_rows < rows.num_rows:
+            table = _blanked(table, rows["rows.uid"], alive, dead(store))
         write_parquet(table, folder / "part.parquet")
         files = {"parquet": folder / "part.parquet"}
         if self.images:
@@ -82,6 +88,14 @@ class Carried(Step):
         if table["uid"] != rows["rows.uid"]:
             raise ContractError(f"{self.name} of {origin.pool}, shard {shard}: its uids are not those of the rows.")
         return table.set_column(names.index("key"), "key", rows["rows.key"]) if "key" in names else table
+
+
+def _blanked(table: pa.Table, uids: pa.ChunkedArray, alive: pa.ChunkedArray, stone: Stone) -> pa.Table:
+    """The carried rows in their places among all of the shard; the others say that they were taken down."""
+    places = pc.if_else(alive, pc.subtract(pc.cumulative_sum(pc.cast(alive, pa.int64())), 1), None)
+    spread = table.take(places)
+    named = spread.set_column(table.column_names.index("uid"), table.schema.field("uid"), uids)
+    return blank(named, stone)
 
 
 def _stretches(rows: pa.Table) -> Iterator[tuple[int, pa.Table]]:

@@ -204,6 +204,24 @@ def test_rows_that_were_taken_down_do_not_come_along(parent: Path, tmp_path: Pat
     assert entry.facts["parent"] == {"rows": 202, "kept": 147, "rejected": 50, "failed": 2, "removed": 3}
 
 
+def test_a_row_that_is_taken_down_while_a_child_is_made_stays_down(parent: Path, tmp_path: Path) -> None:
+    path = begin(load(parent), "picked", tmp_path / "child", 32)
+    work(load(path), ("repack",))
+    plan = plan_of(load(path))
+    gone = [row["uid"] for row in everything(plan, "rows")][5:40:7]
+    remove(plan.store, gone, "asked for")
+    work(load(path), ("carried",))
+    plan = plan_of(load(path))
+    told = {row["uid"]: row for row in everything(plan, "judge")}
+    assert len(told) == 150
+    assert {uid for uid, row in told.items() if row["status"] == "removed"} == set(gone)
+    assert {(told[uid]["error_message"], told[uid]["keep"], told[uid]["short"]) for uid in gone} == {
+        ("asked for", False, None)
+    }
+    assert len(images(plan)) == 145
+    assert [found.problems for found in verify(plan)] == [()] * 4
+
+
 def test_what_is_refused(parent: Path, tmp_path: Path) -> None:
     config = load(parent)
     for selection in ("rows", "nothing", "paint"):
