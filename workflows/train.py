@@ -83,8 +83,12 @@ class Train(Step):
         failed = len(done.faults)
         counts = {SUCCESS: done.visited - failed, FAILED: failed, NOT_SELECTED: done.samples - done.visited}
         facts = {"steps": done.steps, "samples_seen": done.shown, "texts": dict(sorted(done.fields.items()))}
-        if self.config.online:
-            facts["skipped"] = done.skipped
+        told = {
+            "skipped": done.skipped if self.config.online else 0,
+            "resumed": done.resumed,
+            "unusable_steps": done.unusable,
+        }
+        facts |= {name: number for name, number in told.items() if number}
         return Outcome(
             done.files | {CURVES: curves},
             done.samples,

@@ -85,7 +85,7 @@ def principal(features: torch.Tensor, rank: int = 32) -> torch.Tensor:
     mean = features.mean(dim=0)
     centred = features - mean
     _, _, components = torch.linalg.svd(centred.detach().float(), full_matrices=False)
-    kept = components[:rank].to(features.dtype)
+    kept = components[: min(rank, len(features) - 1)].to(features.dtype)  # n centred rows span n - 1 dimensions at most
     found: torch.Tensor = centred @ kept.T @ kept + mean
     return found
 
