@@ -11,26 +11,32 @@ import numpy.typing as npt
 HOLDS, FAILS, UNSURE = "holds", "does not hold", "cannot be told"
 Told = dict[str, Any]
 Numbers = npt.NDArray[np.float64]
+Groups = npt.NDArray[np.int64]
 
 
-def claim(better: Mapping[str, Any], than: Mapping[str, Any], recall: Numbers, place: Numbers) -> Told:
+def claim(
+    better: Mapping[str, Any], than: Mapping[str, Any], recall: Numbers, place: Numbers, groups: Groups | None = None
+) -> Told:
     """A claim as JSON: the difference with its 95 % interval and p, the verdict, and unless it holds, what may explain that.
 
     Args:
         better, than: what is told of the two arms.
         recall: the paired difference, seeds x queries, of the same seed and query. The claim is about this one.
         place: the same by the place of the right answer among all, told beside it.
+        groups: queries that hang together.
     """
-    told = {"better": better["arm"], "than": than["arm"]} | judged(recall) | {"by_place": judged(place)}
+    told = {"better": better["arm"], "than": than["arm"]} | judged(recall, groups)
+    told |= {"by_place": judged(place, groups)}
     return told | {"measured": [] if told["verdict"] == HOLDS else measured(better, than, told["difference"])}
 
 
-def judged(difference: Numbers) -> Told:
+def judged(difference: Numbers, groups: Groups | None = None) -> Told:
     """One paired difference with its interval, p, verdict and the mean of each seed."""
     from workflows.training.intervals import crossed, crossed_means, two_sided
 
-    interval = crossed(difference)
-    told = {"difference": interval, "p": two_sided(crossed_means(difference)), "verdict": verdict(interval)}
+    interval = crossed(difference, groups=groups)
+    told = {"difference": interval, "p": two_sided(crossed_means(difference, groups=groups))}
+    told |= {"verdict": verdict(interval)}
     return told | {"per_seed": [float(value) for value in difference.mean(axis=1)]}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -47,6 +47,13 @@ def place_by_chance(queries: pa.Table, of: str) -> float:
     """The place of a random order: g / (g + 1) for the best of g right answers, one half for one."""
     alike = _alike(_rows(queries, of))
     return float(np.mean(alike / (alike + 1)))
+
+
+def clusters(queries: pa.Table, of: str, group_of: Mapping[str, str]) -> npt.NDArray[np.int64]:
+    """A number for each pair of one field, equal for like pictures: five skin tones of one hand are not five witnesses."""
+    numbers: dict[str, int] = {}
+    uids = _rows(queries, of)["uid"].to_pylist()
+    return np.array([numbers.setdefault(group_of.get(uid, uid), len(numbers)) for uid in uids], np.int64)
 
 
 def size(queries: pa.Table, of: str) -> int:

@@ -12,7 +12,8 @@ from rich.table import Table
 
 def show(told: Mapping[str, Any], console: Console) -> None:
     """The table, the claims, and what the split's proof compared."""
-    title = f"{told['queries']} held-out pairs, {told['seeds']} seeds; chance {told['chance']:.4f}, of place {told['chance_place']:.4f}"
+    judges = f"{told['queries']} held-out pairs in {told['groups']} groups, {told['seeds']} seeds"
+    title = f"{judges}; chance {told['chance']:.4f}, of place {told['chance_place']:.4f}"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
     table.add_column("arm", no_wrap=True)
     for head in ("rows", "pictures", "faulty", "texts name", "shown", "place", "recall", "95 % interval"):

@@ -29,7 +29,7 @@ def bootstrap(values: Numbers, seed: int = 0, groups: npt.NDArray[np.int64] | No
     return _told(float(values.mean()), np.concatenate(means))
 
 
-def crossed(values: Numbers, seed: int = 0) -> Interval:
+def crossed(values: Numbers, seed: int = 0, groups: npt.NDArray[np.int64] | None = None) -> Interval:
     """The mean over trainings and queries, and the middle 95 % of means where both are resampled, each by itself.
 
     Owen 2007 ("The pigeonhole bootstrap", Annals of Applied Statistics 1): for a table whose rows and columns are both drawn at
@@ -38,16 +38,19 @@ def crossed(values: Numbers, seed: int = 0) -> Interval:
     Args:
         values: trainings x queries; of a difference, that of the same seed and query.
         seed: of the resampling.
+        groups: queries that hang together, numbered from 0: whole groups are resampled.
     """
-    return _told(float(values.mean()), crossed_means(values, seed))
+    return _told(float(values.mean()), crossed_means(values, seed, groups))
 
 
-def crossed_means(values: Numbers, seed: int = 0) -> Numbers:
+def crossed_means(values: Numbers, seed: int = 0, groups: npt.NDArray[np.int64] | None = None) -> Numbers:
     """The means that `crossed` takes the middle of, one a resampling."""
     runs, queries = values.shape
-    rows = np.random.RandomState(seed + 1).multinomial(runs, np.full(runs, 1 / runs), RESAMPLES) @ values
-    drawn = np.concatenate([weights.astype(np.float64) for weights in _weights(queries, seed)])
-    means: Numbers = (rows * drawn).sum(axis=1) / (runs * queries)
+    members = np.arange(queries) if groups is None else groups
+    sums = np.stack([np.bincount(members, weights=run) for run in values])
+    rows = np.random.RandomState(seed + 1).multinomial(runs, np.full(runs, 1 / runs), RESAMPLES) @ sums
+    drawn = np.concatenate([weights.astype(np.float64) for weights in _weights(sums.shape[1], seed)])
+    means: Numbers = (rows * drawn).sum(axis=1) / (runs * np.maximum(drawn @ np.bincount(members), 1))
     return means
 
 

@@ -16,10 +16,10 @@ from pipeline.stage import Stage
 from workflows.ablation.claims import FAILS, HOLDS, UNSURE, claim
 from workflows.ablation.config import Ablation, read
 from workflows.ablation.diet import diet, faulty, shown
-from workflows.ablation.measures import languages, place, place_by_chance, recall, recall_by_chance, size
+from workflows.ablation.measures import clusters, languages, place, place_by_chance, recall, recall_by_chance, size
 from workflows.ablation.recipe import steps
 from workflows.config import load
-from workflows.training.intervals import RESAMPLES, crossed_means, two_sided
+from workflows.training.intervals import RESAMPLES, crossed, crossed_means, two_sided
 from workflows.training.shards import Raw
 
 ROOT = Path(__file__).parents[3]
@@ -91,6 +91,17 @@ def test_random_ranks_have_the_place_and_recall_of_chance():
     queries = pa.table({"of": ["txt"] * 200, "group": groups, "image_to_text": ranks, "text_to_image": ranks})
     assert place(queries, "txt").mean() == pytest.approx(place_by_chance(queries, "txt"), abs=0.05)
     assert recall(queries, "txt").mean() == pytest.approx(recall_by_chance(queries, "txt"), abs=0.03)
+
+
+def test_like_pictures_are_one_witness():
+    queries = pa.table({"of": ["txt", "name_de", "txt", "txt"], "uid": ["a", "a", "b", "c"]})
+    assert clusters(queries, "txt", {"a": "hand", "c": "hand"}).tolist() == [0, 1, 0]
+    values = np.repeat(np.random.RandomState(0).rand(3, 60), 5, axis=1)  # each picture five times
+    apart, together = crossed(values), crossed(values, groups=np.arange(300) // 5)
+    assert together["value"] == apart["value"]
+    alone = crossed(values[:, ::5])
+    assert together["high"] - together["low"] == pytest.approx(alone["high"] - alone["low"])
+    assert together["high"] - together["low"] > 1.3 * (apart["high"] - apart["low"])
 
 
 def raw(uid: str, image: bytes, **texts: str) -> Raw:
