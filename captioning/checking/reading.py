@@ -40,7 +40,8 @@ WRITES = pa.schema(
 
 @recipe
 class CaptionClaims(Stage):
-    """Reads captions and alt-text by rules, and measures colours.
+    """Reads captions and alt-text by rules, and measures colours. The rules read English: what is written in another language is
+    no claim that they could take apart, so captions in it should be judged by their score alone (`object_standing: null`).
 
     `claims` has for each claim the text that makes it (`alt`, or a name of `captions`), its kind, value and what it is about; of
     an object whether the vocabulary knows its words; of a colour the share of the pixels that may be called so, along the

@@ -58,7 +58,7 @@ FUNCTION = ARTICLES | NEGATIONS | frozenset(_FUNCTION.split())
 #: Words that speak of the picture and not of what it shows.
 FRAME = frozenset(_FRAME.split())
 GROUND = frozenset({"background", "ground", "backdrop"})
-_TOKEN = re.compile(r"[\w'’-]*\w|[,.;:!?()]")
+_TOKEN = re.compile(r"\w(?:[\w'’-]*\w)?|[,.;:!?()]")
 
 
 def tokens(text: str) -> list[str]:

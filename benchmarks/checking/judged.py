@@ -1,0 +1,150 @@
+"""Precision, recall and false alarms by kind of fault, beside a threshold on the CLIP score."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from benchmarks.checking.found import check
+from benchmarks.checking.planted import GROUND, OTHER, RIGHT, THING, TINT, Case
+from captioning.checking.verdicts import NOT_SEEN, WRONG_COLOUR, Limits
+from captioning.checking.weights import MISFIT, UNGROUNDED
+
+#: Fault -> the reasons that count as having found it.
+FOUND_BY = {OTHER: {MISFIT, UNGROUNDED}, THING: {NOT_SEEN, MISFIT}, GROUND: {WRONG_COLOUR}, TINT: {WRONG_COLOUR}}
+LINES = (
+    (OTHER, "scenes"),
+    (OTHER, "pictures"),
+    (THING, "scenes"),
+    (THING, "pictures"),
+    (GROUND, "scenes"),
+    (TINT, "pictures"),
+)
+#: The least precision and recall for colours. For other faults J must be above the baseline's on scenes, whose captions make
+#: several claims; a bare name is one claim, about which claims can say no more than its score.
+TARGETS = {GROUND: (0.95, 0.95), TINT: (0.8, 0.6)}
+
+Flags = npt.NDArray[np.bool_]
+Numbers = npt.NDArray[np.float64]
+
+
+Measured = tuple[float, float, float]  #: a value and its interval
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Precision, recall, false alarms and J, each with its interval, of n faulty captions beside their right ones."""
+
+    n: int
+    precision: Measured
+    recall: Measured
+    alarms: Measured
+    youden: Measured
+
+
+def outcome(faulty: Flags, right: Flags, rounds: int) -> Outcome:
+    """From which faulty captions were flagged, and which right ones of the same pictures."""
+    places = resamples(len(faulty), rounds)
+    hits, alarms = faulty[places].mean(1), right[places].mean(1)
+    caught, wrongly = float(faulty.mean()), float(right.mean())
+    return Outcome(
+        len(faulty),
+        told(caught / max(caught + wrongly, 1e-9), hits / np.maximum(hits + alarms, 1e-9)),
+        told(caught, hits),
+        told(wrongly, alarms),
+        told(caught - wrongly, hits - alarms),
+    )
+
+
+def gain(ours: tuple[Flags, Flags], base: tuple[Flags, Flags], rounds: int) -> Measured:
+    """How much higher our J is than the baseline's on the same pictures, each given as (faulty, right)."""
+    apart = [one.astype(float) - other.astype(float) for one, other in zip(ours, base, strict=True)]
+    each = apart[0] - apart[1]
+    return told(float(each.mean()), each[resamples(len(each), rounds)].mean(1))
+
+
+def resamples(many: int, rounds: int) -> npt.NDArray[np.int64]:
+    """Which pictures each round of the bootstrap has."""
+    return np.random.default_rng(0).integers(0, many, (rounds, many))
+
+
+def told(value: float, draws: Numbers) -> Measured:
+    """A value with its 95 % percentile interval."""
+    low, high = np.quantile(draws, (0.025, 0.975))
+    return value, float(low), float(high)
+
+
+def best_limit(right: Numbers, faulty: Numbers) -> float:
+    """The limit below which a caption is flagged, of the highest J; in the middle of its gap."""
+    values = np.unique(np.concatenate([right, faulty]))
+    values = values[np.isfinite(values)]
+    limits = np.concatenate([values[:1], (values[1:] + values[:-1]) / 2])
+    gains = [(faulty < limit).mean() - (right < limit).mean() for limit in limits]
+    return float(limits[int(np.argmax(gains))])
+
+
+def values(cases: Sequence[Case], text: str, what: str) -> Numbers:
+    """One kind of evidence about one caption of each case."""
+    return np.array([case.evidence[text][what] for case in cases], np.float64)
+
+
+def flagged(cases: Sequence[Case], text: str, reasons: set[str]) -> Flags:
+    """Which captions have one of the reasons."""
+    return np.array([bool(case.reasons[text] & reasons) for case in cases], np.bool_)
+
+
+def choose(cases: Sequence[Case], rows: pa.RecordBatch) -> Limits:
+    """The limits of the checks, from the half to choose on; that of colours of things is left as it is."""
+    things, grounds, others = (having(cases, fault, 0) for fault in (THING, GROUND, OTHER))
+    standing = best_limit(values(things, RIGHT, "standing"), values(things, THING, "standing"))
+    share = best_limit(values(grounds, RIGHT, "ground"), values(grounds, GROUND, "ground"))
+    check(cases, rows, Limits(object_standing=standing, ground_share=share, score=None))
+    # The score has to find what the claims did not.
+    right, other = (
+        np.where(flagged(others, text, {UNGROUNDED}), -np.inf, values(others, text, "score")) for text in (RIGHT, OTHER)
+    )
+    return Limits(object_standing=standing, ground_share=share, score=best_limit(right, other))
+
+
+def having(cases: Sequence[Case], fault: str, half: int | None = None, of: str | None = None) -> list[Case]:
+    """The cases with a fault, of one half, of one set."""
+    return [case for case in cases if fault in case.texts and half in (None, case.half) and of in (None, case.kind)]
+
+
+def judged(cases: Sequence[Case], rounds: int) -> list[dict[str, Any]]:
+    """A line a fault and set: the checks beside the baseline at its own best threshold for that fault."""
+    lines = []
+    for fault, of in (
+        (OTHER, "scenes"),
+        (OTHER, "pictures"),
+        (THING, "scenes"),
+        (THING, "pictures"),
+        (GROUND, "scenes"),
+        (TINT, "pictures"),
+    ):
+        chosen, mine = having(cases, fault, 0, of), having(cases, fault, None if fault == TINT else 1, of)
+        limit = best_limit(values(chosen, RIGHT, "score"), values(chosen, fault, "score"))
+        ours = flagged(mine, fault, FOUND_BY[fault]), flagged(mine, RIGHT, FOUND_BY[fault])
+        base = values(mine, fault, "score") < limit, values(mine, RIGHT, "score") < limit
+        line = {"fault": fault, "set": of, "threshold": limit, "gain": gain(ours, base, rounds)}
+        lines.append(line | {"checks": outcome(*ours, rounds), "clip score": outcome(*base, rounds)})
+    return lines
+
+
+def failures(lines: Sequence[dict[str, Any]]) -> list[str]:
+    """Which targets are missed."""
+    found = []
+    for line in lines:
+        ours, name = line["checks"], f"{line['fault']}, {line['set']}"
+        if line["fault"] in TARGETS:
+            precision, recall = TARGETS[line["fault"]]
+            if ours.precision[0] < precision or ours.recall[0] < recall:
+                found.append(f"{name}: precision {ours.precision[0]:.2f}, recall {ours.recall[0]:.2f}")
+        elif line["set"] == "scenes" and line["gain"][0] <= 0:
+            found.append(f"{name}: J {ours.youden[0]:.2f}, baseline {line['clip score'].youden[0]:.2f}")
+    return found
