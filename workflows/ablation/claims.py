@@ -52,6 +52,8 @@ def measured(better: Mapping[str, Any], than: Mapping[str, Any], difference: Map
     found = [*_pictures(better, than), *_faults(better, than), *_texts(better, than)]
     if verdict(difference) == UNSURE:
         half = (difference["high"] - difference["low"]) / 2
+        times = " and ".join(f"{arm['times_chance']:.1f}" for arm in (better, than))
+        found.append(f"Their recall is {times} times that of a random order.")
         found.append(f"A difference of less than about {half:.4f} cannot be seen with so many pairs and seeds.")
     return found
 

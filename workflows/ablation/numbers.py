@@ -65,6 +65,8 @@ def compared(
     told |= {"groups": int(together.max()) + 1}
     told |= {"chance_place": place_by_chance(first.queries, "txt"), "languages": languages(first.queries)}
     found = {arm: _arm(arm, arms[arm], group_of) | _fed(arms[arm], fed[arm]) for arm in arms}
+    for arm in found.values():
+        arm["times_chance"] = arm["recall"]["value"] / told["chance"]
     claims = [_claimed(arms, found, pair, together) for pair in pairs]
     return told | {"arms": list(found.values()), "pairs": claims}
 

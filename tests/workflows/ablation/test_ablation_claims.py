@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def arm(name: str, **changes: Any) -> dict[str, Any]:
-    told = {"arm": name, "rows": 100, "pictures": 90, "faulty": 10, "epochs": 4.0, "named": 0.5}
+    told = {"arm": name, "rows": 100, "pictures": 90, "faulty": 10, "epochs": 4.0, "named": 0.5, "times_chance": 2.0}
     return told | changes
 
 
@@ -53,7 +53,8 @@ def test_what_may_explain_a_claim_that_does_not_hold():
     ]
     unknown = claim(arm("a", faulty=None, named=None), arm("b"), difference(0.0), difference(0.0))["measured"]
     assert unknown[0] == "Both train on the same number of distinct pictures."
-    assert len(unknown) == 2 and "cannot be seen" in unknown[1]
+    assert unknown[1] == "Their recall is 2.0 and 2.0 times that of a random order."
+    assert len(unknown) == 3 and "cannot be seen" in unknown[2]
 
 
 def test_p_of_no_difference_is_spread_evenly():
