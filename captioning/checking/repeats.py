@@ -115,26 +115,28 @@ class CaptionRepeats(Reduce):
 
 def _near(minima: Minima, equal: Counts, bands: int, similarity: float) -> Counts:
     """For each different caption, given with how many rows have it, how many rows have a near-identical one."""
-    pairs = [np.empty((0, 2), np.int64)]
+    pairs = [np.empty(0, np.int64)]
     for band in np.split(minima, bands, axis=1) if bands else ():
-        _, keys = np.unique(band, axis=0, return_inverse=True)
-        order = np.argsort(keys.reshape(-1), kind="stable")
-        edges = np.flatnonzero(np.diff(keys.reshape(-1)[order])) + 1
+        keys = np.unique(band, axis=0, return_inverse=True)[1].reshape(-1)
+        order = np.argsort(keys, kind="stable")
+        edges = np.flatnonzero(np.diff(keys[order])) + 1
         pairs += [_alike(minima, members, similarity) for members in np.split(order, edges) if len(members) > 1]
-    found = np.unique(np.concatenate(pairs), axis=0)
+    one, other = np.divmod(np.unique(np.concatenate(pairs)), len(equal))
     near = equal.astype(np.int64).copy()
-    np.add.at(near, found[:, 0], equal[found[:, 1]])
+    np.add.at(near, one, equal[other])
     return near
 
 
-def _alike(minima: Minima, members: Counts, similarity: float) -> npt.NDArray[np.int64]:
-    """The ordered pairs of members, each with one of the first CROWD, that agree in enough minima; both orders of each."""
-    pairs = [np.empty((0, 2), np.int64)]
+def _alike(minima: Minima, members: Counts, similarity: float) -> Counts:
+    """The ordered pairs of members, one of each among the first CROWD, that agree in enough minima, as `a * captions + b`."""
+    pairs = [np.empty(0, np.int64)]
     others = members[:CROWD]
-    for one in members:
-        agree = (minima[others] == minima[one]).mean(axis=1) >= similarity
-        mine = others[agree & (others != one)]
-        pairs += [np.stack([np.full(len(mine), one), mine], 1), np.stack([mine, np.full(len(mine), one)], 1)]
+    for start in range(0, len(members), CROWD):
+        mine = members[start : start + CROWD]
+        agree = (minima[mine][:, None] == minima[others][None]).mean(axis=2) >= similarity
+        one, other = (found[place] for found, place in zip((mine, others), np.nonzero(agree), strict=True))
+        one, other = one[one != other], other[one != other]
+        pairs += [one * len(minima) + other, other * len(minima) + one]
     return np.concatenate(pairs)
 
 
