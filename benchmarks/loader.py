@@ -101,7 +101,7 @@ def peers(shards: Path, model: dict[str, Any], batch: int, samples: int) -> Call
     """One epoch by open_clip_train's."""
     from open_clip import image_transform
     from open_clip.tokenizer import SimpleTokenizer
-    from open_clip_train.data import get_wds_dataset
+    from open_clip_train.data import get_wds_dataset  # type: ignore[import-untyped]
 
     tars = sorted(shards.glob("*.tar"))
     given = Namespace(

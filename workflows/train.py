@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from pipeline.errors import ConfigError
-from pipeline.recipe import content, execution, recipe
+from pipeline.recipe import content, execution, fingerprint, literals, recipe
 from pipeline.rows import FAILED, NOT_SELECTED, SUCCESS
 from pipeline.step import POOL, Entry, Outcome, Scope, Step, Task, Work
 from pipeline.store import Store
@@ -76,7 +76,8 @@ class Train(Step):
 
         outlives = self.checkpoints or (store.root / "training" if isinstance(store.root, Path) else None)
         if outlives:
-            folder = outlives.absolute() / f"{self.name}-{self.version}-{task.unit}-{task.basis[:16]}"
+            recipe_of = fingerprint([task.basis, literals(self.config)])
+            folder = outlives.absolute() / f"{self.name}-{self.version}-{task.unit}-{recipe_of[:16]}"
         done = self._trained(self._tars(store, task), folder)
         committed.append(folder)
         curves = draw(folder / METRICS, done.evaluation, folder / CURVES)

@@ -183,7 +183,7 @@ def _stop(state: State, log: Log, row: int) -> None:
     kept = f"{newest} has the weights from before" if newest else "No checkpoint has weights from before"
     raise DataError(
         f"The loss or its gradient is no number, {row} steps in a row up to step {state.step}. {kept}. Lower lr, or raise "
-        "warmup, and train again."
+        "warmup, and train into another folder: from the start, or with that file as `weights`."
     )
 
 

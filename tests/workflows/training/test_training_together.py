@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.ledger import Ledger
+from pipeline.recipe import fingerprint, literals
 from pipeline.step import POOL, Entry, Outcome, Resources, Task
 from pipeline.store import Store
 from pipeline.worker import Worker
@@ -69,7 +70,8 @@ def test_a_step_that_was_killed_goes_on(make_shards: Make, micro: Micro, tmp_pat
     store, config = Store(tmp_path / "pool"), micro(steps=6, checkpoint_steps=2)
     export = committed(store, make_shards(60))
     step = Train(name="model", config=config)
-    under_way = tmp_path / "pool" / "training" / "model-1-pool-2-basis"
+    digest = fingerprint(["basis", literals(config)])[:16]
+    under_way = tmp_path / "pool" / "training" / f"model-1-pool-2-{digest}"
     tars = [store.fetch(place) for name, (place, _, _) in sorted(export.files.items()) if name.endswith(".tar")]
     train(config, Shards(tars), under_way)
     newest = max((under_way / "checkpoints").glob("*.pt"))
