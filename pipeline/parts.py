@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
+from struct import Struct
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -19,6 +20,7 @@ from pipeline.store import Store
 IMAGE = "image"  #: the column that stands for the bytes of the row's member in the part's tar
 IMAGES = frozenset({"jpg", "jpeg", "png", "webp"})  #: suffixes of image members
 BLOCK = 512  #: of a tar
+HEADER = Struct("100s24x11s21xc188xc")  #: of a member: name, size, kind, and whether the name goes on elsewhere
 STATUS = ("status", "error_message")
 
 
@@ -136,12 +138,13 @@ def _plain_members(data: mmap | bytes) -> list[tuple[str, int, int]]:
     """
     found, at = list[tuple[str, int, int]](), 0
     while at + BLOCK <= len(data) and data[at]:
-        head = data[at : at + BLOCK]
-        if head[156:157] != b"0" or head[345] or not head[124:135].isdigit():
+        name, octal, kind, prefix = HEADER.unpack_from(data, at)
+        if kind != b"0" or prefix != b"\0" or not octal.isdigit():
             return []
-        size = int(head[124:135], 8)
-        found.append((head[:100].partition(b"\0")[0].decode("utf-8", "surrogateescape"), at + BLOCK, size))
-        at += BLOCK + size + -size % BLOCK
+        size = int(octal, 8)
+        at += BLOCK
+        found.append((name.partition(b"\0")[0].decode("utf-8", "surrogateescape"), at, size))
+        at += size + -size % BLOCK
     return found if at < len(data) else []
 
 

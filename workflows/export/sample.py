@@ -38,7 +38,7 @@ class Sample(NamedTuple):
     key: str
     image: Image
     text: str
-    fields: Mapping[str, Value]
+    fields: dict[str, Value]
 
 
 def members(sample: Sample, suffix: Suffix) -> list[tuple[str, Image]]:
@@ -53,7 +53,7 @@ def members(sample: Sample, suffix: Suffix) -> list[tuple[str, Image]]:
         )
     return [
         (f"{sample.key}.{suffix}", sample.image),
-        (f"{sample.key}.json", ENCODE(dict(sample.fields)).encode()),
+        (f"{sample.key}.json", ENCODE(sample.fields).encode()),
         (f"{sample.key}.txt", sample.text.encode()),
     ]
 
@@ -64,11 +64,17 @@ def laid(sample: Sample, suffix: Suffix) -> tuple[bytes, Image, bytes]:
     Raises:
         ContractError: as `members`.
     """
-    (name, image), told, text = members(sample, suffix)
-    pieces = [padding(len(image))]
-    for other, held in (told, text):
-        pieces += (header(other, len(held)), bytes(held), padding(len(held)))
-    return header(name, len(image)), image, b"".join(pieces)
+    (name, image), (told_name, told), (text_name, text) = members(sample, suffix)
+    tail = (
+        padding(len(image)),
+        header(told_name, len(told)),
+        told,
+        padding(len(told)),
+        header(text_name, len(text)),
+        text,
+        padding(len(text)),
+    )
+    return header(name, len(image)), image, b"".join(tail)
 
 
 def fault(image: Image, suffix: Suffix) -> str | None:

@@ -40,7 +40,7 @@ class Shape:
         if text is None:
             return f"no text in {', '.join(self.default)}"
         lists = {name: row.columns[ref] for name, ref in self.lists.items()}
-        if len({len(cast(Sequence[Field], held)) for held in lists.values()}) > 1:
+        if len(lists) > 1 and len({len(cast(Sequence[Field], held)) for held in lists.values()}) > 1:
             return f"{', '.join(lists)} are not about the same texts"
         further = {name: row.columns[ref] for name, ref in self.columns.items()}
         return Sample(row.key, image, text, {"uid": row.uid, "key": row.key, **texts, **further, **lists})

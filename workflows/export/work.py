@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -33,7 +34,7 @@ def export(step: Export, store: Store, task: Task, folder: Path) -> Outcome:
         DataError: if not one row can be written: an export without shards would only surprise its reader.
     """
     gatherer, account = step.gatherer(store), Account()
-    with _sides(step, folder, _schema(step, gatherer.kinds(task))) as sides:
+    with _no_cycles(), _sides(step, folder, _schema(step, gatherer.kinds(task))) as sides:
         for rows, kept in gatherer.windows(task, step.window):
             account.rows += rows
             account.kept += len(kept)
@@ -67,6 +68,18 @@ def _write(step: Export, kept: list[Row], sides: tuple[Side, ...], account: Acco
         held_out = len(sides) > 1 and on_validation_side(row, step.validation, step.groups)
         sides[held_out].add(made)
         account.take(made, step.texts, row.raw.get(SOURCE), held_out)
+
+
+@contextmanager
+def _no_cycles() -> Iterator[None]:
+    """Without the collector of cycles: the rows of a window hold none, and it would look through all of them again and again."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 @contextmanager
