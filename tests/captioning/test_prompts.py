@@ -12,6 +12,7 @@ from pipeline.errors import ConfigError
 #: A prompt that has captioned anything must not change. Write a new one under a new id, and add its hash here.
 HASHES = {
     "capsfusion": "b0ffab14460c",
+    "check-claims": "1923f71dd6fe",
     "dreamlip": "af2cd304720b",
     "grounded": "98b8cc7c8a5b",
     "laclip": "c0f0687ca882",
