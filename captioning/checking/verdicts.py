@@ -17,7 +17,7 @@ REFUTED, UNKNOWN = "refuted by the model", "unknown words"
 
 @recipe
 class Limits:
-    """Where evidence becomes a no. Defaults are for the mini-CLIP: what `make bench-checking` chooses on one half, rounded.
+    """Where evidence becomes a no. Defaults are for the mini-CLIP: near what `make bench-checking` chooses.
 
     Attributes:
         object_standing: standard deviations above the distractors' mean that an object's phrase must reach; null asks nothing.
