@@ -1,6 +1,6 @@
 """Export against webdataset's ShardWriter, Ray's write_webdataset and a plain copy of the same bytes, on this machine, in turns.
 
-    python -m benchmarks.export [--rows 6000] [--rounds 7] [--without-ray]
+    python -m benchmarks.export [--rows 3000] [--rounds 9] [--without-ray]
 
 Ours is the whole step: columns and images of a pool are read, rows are selected and shuffled, samples made and checked, shards
 and what lies beside them written, hashed, put on the disk (fsync) and committed. The peers do less: they read shards that are
@@ -167,8 +167,8 @@ def _forget(store: Store, out: Path) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=6000)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rows", type=int, default=3000)
+    parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--without-ray", action="store_true")
     parser.add_argument("--record", type=Path, default=Path("build/bench/export.json"))
     chosen = parser.parse_args()
