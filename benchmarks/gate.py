@@ -1,6 +1,6 @@
 """The compatibility gate: an export is read by the released versions of every reader, each in an environment of its own.
 
-    python -m benchmarks.gate [--only energon] [--keep build/gate] [--datacomp FOLDER] [--open-clip FOLDER]
+    python -m benchmarks.gate [--only energon] [--datacomp FOLDER] [--open-clip FOLDER]
 
 Makes a pool, exports it with every format, and gives the folder to the scripts of tests/workflows/export/readers, one for each
 reader; what they found must be what Python's tarfile finds. Environments are made with uv from the package registry and thrown
@@ -202,10 +202,10 @@ def judge(reader: Reader, shards: Path, given: dict[str, Path | None], scratch: 
 
 
 def _commit(path: Path) -> str:
-    done = subprocess.run(
-        ["git", "-C", str(path), "log", "-1", "--format=%h of %cs"], capture_output=True, text=True, check=True
-    )
-    return f"{path.name} {done.stdout.strip()}"
+    """What a work tree is of."""
+    command = ["git", "-C", str(path), "log", "-1", "--format=%h of %cs"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return f"commit {done.stdout.strip() or 'unknown'}"
 
 
 def main() -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import Judge, Paint, export, picture
@@ -21,9 +22,10 @@ from curation.subset import uid_subset
 from pipeline.errors import ConfigError
 from pipeline.step import POOL
 from workflows.export.ahead import ahead
+from workflows.export.beside import Tables
 from workflows.export.reencode import Resize
 from workflows.export.sample import Sample
-from workflows.export.writer import writing
+from workflows.export.writer import Place, writing
 
 Run = Callable[..., Any]
 CAPTIONS = [f"a red thing number {n}" for n in range(30)]
@@ -177,3 +179,14 @@ def test_the_bytes_are_equal_for_any_number_of_threads(run_export: Run) -> None:
     made = [run_export([*CAPTIONS, "gone"], threads=threads, validation=0.2).folder for threads in (1, 3)]
     found = [{path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()} for folder in made]
     assert found[0] == found[1]
+
+
+def test_row_groups_of_parquet_are_bounded(tmp_path: Path) -> None:
+    schema = pa.schema([("image", pa.binary()), ("text", pa.string()), ("uid", pa.string())])
+    for size, rows, groups in ((1 << 20, 130, [65, 65]), (1, 5000, [4096, 904])):
+        tables = Tables(tmp_path, schema)
+        for n in range(rows):
+            tables.add(Sample(f"k{n}", b"\xff" * size, "", {"uid": str(n)}), Place("00000000.tar", n, 0, size))
+        (path,) = tables.close().values()
+        found = pq.ParquetFile(path).metadata
+        assert [found.row_group(k).num_rows for k in range(found.num_row_groups)] == groups
