@@ -141,6 +141,6 @@ def _compare(ablation: Ablation, trials: Mapping[str, Sequence[Trial]]) -> Compa
         checks={name: f"{PREFIX}-split-{arm.rows}" for name, arm in ablation.arms.items()},
         order=tuple(ablation.arms),
         pairs=ablation.compare,
-        pictures=ablation.split.pictures if ablation.split else None,
     )
-    return replace(found, version=f"{ablation.version}-{fingerprint(literals(found))[:8]}")
+    pictures = ablation.split.pictures if ablation.split else None
+    return replace(found, version=f"{ablation.version}-{fingerprint(literals(found))[:8]}", pictures=pictures)
