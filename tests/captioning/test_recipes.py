@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,10 @@ from pipeline.errors import ConfigError
 from tests.captioning.answers import asked, follow, pictures
 from tests.captioning.helpers import picture
 from tests.captioning.loopback import Loopback, texts
+from tests.captioning.test_stage import Pictures
 from workflows.config import load as load_config
+from workflows.export.step import Export
+from workflows.training.shards import Shards
 
 Serve = Callable[..., Loopback]
 RECIPES = Path(__file__).parents[2] / "configs" / "captions-recipes.yaml"
@@ -218,3 +222,21 @@ def test_the_shipped_config_of_recipes_uses_every_prompt_that_a_list_alone_can_f
     used = {step.prompt for step in load_config(RECIPES).steps if isinstance(step, Caption)}
     others = {"plain", "multi", "multi-alt", "grounded", "regions", "regions-boxes", "check-claims"}
     assert used == set(known()) - others
+
+
+def test_the_shipped_config_of_recipes_runs_and_exports_what_it_names(
+    make_pool: Callable[..., Any], loopback: Serve
+) -> None:
+    server = loopback(follow)
+    told = {"endpoints": (server.url,), "model": "tiny", "concurrency": 4}
+    chosen = [step for step in load_config(RECIPES).steps if step.name not in {"rows", "download"}]
+    steps = [replace(step, **told) if isinstance(step, Caption) else step for step in chosen]
+    pool = make_pool([{"url": f"http://x.example/{n}.jpg", "caption": f"old boat {n} in a bay"} for n in range(3)])
+    pool.run(Pictures(), *steps)
+    (tar,) = (pool.root / "pool").rglob("shards/**/*.tar")
+    shards = Shards.of(tar.parent)
+    texts_of = [shards.read(0, place) for place in range(shards.sizes[0])]
+    named = next(step.texts for step in steps if isinstance(step, Export))
+    assert len(texts_of) == 3
+    assert all(one.texts[name].strip() for one in texts_of for name in named)
+    assert all(len(one.fields["sub_captions"]) >= 1 for one in texts_of)
