@@ -45,6 +45,7 @@ class Claim:
 CLAIMS = (
     *(Claim("valid JSON", where, 0.99) for where in (EVERY, *SCENES)),
     *(Claim("main colour right", where, 0.80) for where in (EVERY, *SCENES)),
+    *(Claim("colour true", where, 0.80) for where in (EVERY, *SCENES)),
     *(Claim("each adds two words or more", where, 0.90) for where in (EVERY, *SCENES)),
     Claim("head noun above the constant", EVERY, 0.0, low_end=True),
 )

@@ -95,5 +95,8 @@ def rates(found: Mapping[str, Scores]) -> dict[str, Rate]:
 
 
 def gains(after: Mapping[str, Scores], before: Mapping[str, Scores]) -> dict[str, Rate]:
-    """The mean of every measure less that of another model on the same pictures, with a paired bootstrap interval."""
-    return {name: judge.with_interval(values - before[name]) for name, values in after.items()}
+    """The mean of every measure less that of another model on the same pictures, with a paired bootstrap interval.
+
+    Measures that `before` was not scored by are left out.
+    """
+    return {name: judge.with_interval(values - before[name]) for name, values in after.items() if name in before}
