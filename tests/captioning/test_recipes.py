@@ -228,7 +228,7 @@ def test_the_shipped_config_of_recipes_runs_and_exports_what_it_names(
     make_pool: Callable[..., Any], loopback: Serve
 ) -> None:
     server = loopback(follow)
-    told = {"endpoints": (server.url,), "model": "tiny", "concurrency": 4}
+    told: dict[str, Any] = {"endpoints": (server.url,), "model": "tiny", "concurrency": 4}
     chosen = [step for step in load_config(RECIPES).steps if step.name not in {"rows", "download"}]
     steps = [replace(step, **told) if isinstance(step, Caption) else step for step in chosen]
     pool = make_pool([{"url": f"http://x.example/{n}.jpg", "caption": f"old boat {n} in a bay"} for n in range(3)])
