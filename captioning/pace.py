@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 
-FIRST = 32  # requests, before anything is known; and for servers that do not tell their queue
+FIRST = 64  # requests, before anything is known; and for servers that do not tell their queue
 LEAST, MOST = 4, 2048
 CALM = 3  # readings in a row that must show too long a queue until the pace is lowered
 PATIENT = 0.25  # of the timeout: what a request may take on average
@@ -57,4 +57,4 @@ class Pace:
 
 def reserve(running: int) -> int:
     """How many requests should wait behind a batch of `running`: captions of like length end together."""
-    return max(4, running // 4)
+    return max(8, running // 2)

@@ -44,6 +44,7 @@ def options() -> argparse.Namespace:
     )
     parser.add_argument("--rows", type=int, help="images for each contender")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--minutes", type=float, default=20, help="no further round begins after so many")
     parser.add_argument("--max-tokens", type=int, default=512)
     parser.add_argument(
         "--server", nargs=argparse.REMAINDER, default=[], help="further arguments of vLLM, last on the line"
@@ -127,7 +128,10 @@ def contest(chosen: argparse.Namespace, target: Target, images: Sequence[bytes])
             stack.enter_context(clients.ray_cluster())
         clients.bare(target, ready[:8], 8)  # whatever a server does only once
         levels, settings = list(SWEEP), [] if chosen.without_ray else list(RAY)
+        begun = time.monotonic()
         for number in range(chosen.rounds):
+            if number and time.monotonic() - begun > 60 * chosen.minutes:
+                break
             print(f"round {number + 1} of {chosen.rounds}, load {os.getloadavg()[0]:.1f}", flush=True)
             for level in levels:
                 run(f"bare {level}", partial(clients.bare, target, ready, level))
@@ -155,7 +159,7 @@ def main() -> int:
     except (ConfigError, MachineError) as error:
         print(error, file=sys.stderr)
         return error.exit_code
-    title = f"{chosen.model}, {len(images)} images a turn, {chosen.rounds} rounds (medians)"
+    title = f"{chosen.model}, {len(images)} images a turn, {len(runs['stage'])} rounds (medians)"
     return report(title, chosen.gpu, runs, images, side)
 
 

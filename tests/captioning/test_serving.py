@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from captioning import own
 from captioning.metrics import Reading, parse
 from captioning.model import Model
-from captioning.pace import LEAST, MOST, Pace, reserve
+from captioning.pace import FIRST, LEAST, MOST, Pace, reserve
 from captioning.server import Server
 from captioning.slots import Slots
 from captioning.stage import Caption
@@ -91,7 +91,7 @@ def test_a_client_that_has_nothing_to_send_learns_nothing() -> None:
     pace = Pace()
     for _ in range(20):
         pace.see(running=2, waiting=0, sent=2)
-    assert pace.limit == 32
+    assert pace.limit == FIRST
 
 
 def test_figures_are_read_in_vllms_form() -> None:
