@@ -58,7 +58,7 @@ def test_ratios_are_medians_of_turns() -> None:
 def test_every_contender_sends_what_the_stage_sends() -> None:
     images = [picture(number) for number in range(5)]
     bodies = record(Caption(model="tiny", prompt="plain", alt_text=None, retries=0, endpoints=("http://x",)), images)
-    assert list(bodies) == [data_url(image, 1024) for image in images]
+    assert set(bodies) == {data_url(image, 1024) for image in images}
     assert {image_part(body)["url"] for body in bodies.values()} == set(bodies)
     assert sum(batch.num_rows for batch in batches(images * 30)) == 150
 
