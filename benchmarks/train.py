@@ -48,7 +48,13 @@ class Mark(NamedTuple):
 
 def turns(runs: int, work: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
     """Both sides in turn: the median rate of each, and the median ratio of neighbours."""
-    found = [{side: work(side) for side in ("open_clip", "pairpool")} for _ in range(runs)]
+    found = []
+    for turn in range(runs):
+        found.append({side: work(side) for side in ("open_clip", "pairpool")})
+        said = (
+            f"{side} {rates['rate']:,.0f}/s, {rates['rate_cpu']:,.0f} a CPU-second" for side, rates in found[-1].items()
+        )
+        print(f"turn {turn + 1} of {runs}: {'; '.join(said)}", flush=True)
     sides = {
         side: {name: median(turn[side][name] for turn in found) for name in ("rate", "rate_cpu")} for side in found[0]
     }
