@@ -16,7 +16,7 @@ from workflows.demo.features import one_a_group, rows_of
 from workflows.demo.scenes import Subject, compose, subjects
 from workflows.demo.split import fraction
 
-FIRST = 4_000_000  # scenes are numbered: those of the pool, and those that judged the mini-CLIP, have other numbers
+FIRST = 5_000_000  # scenes are numbered: those of the pool, and those that judged the mini-CLIP, have other numbers
 RIGHT, OTHER, THING, GROUND, TINT = "right", "other picture", "wrong object", "wrong ground", "wrong colour"
 TEXTS = (RIGHT, OTHER, THING, GROUND, TINT)
 
@@ -59,7 +59,7 @@ def half_of(group: str) -> int:
 
 def draw(purpose: str, *key: str) -> float:
     """A number in [0, 1) of this benchmark's own."""
-    return fraction(f"captions checked, {purpose}", *key)
+    return fraction(f"check captions, {purpose}", *key)
 
 
 def pick(choices: Sequence[Any], purpose: str, *key: str) -> Any:

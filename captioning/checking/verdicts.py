@@ -28,8 +28,8 @@ class Limits:
             words up; brands and people are unknown words too.
     """
 
-    object_standing: float | None = 0.7
-    score: float | None = 0.1
+    object_standing: float | None = 0.8
+    score: float | None = 0.05
     colour_share: float | None = 0.05
     ground_share: float | None = 0.5
     unknown_words: bool = False
