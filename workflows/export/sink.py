@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-BATCH = 4 << 20  #: bytes that go to the thread at a time
+BATCH = 1 << 20  #: bytes that go to the thread at a time
 WAITING = 4  #: batches that may wait for it
 PIECES = 512  #: of a batch that one system call takes
 
