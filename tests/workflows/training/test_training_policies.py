@@ -169,7 +169,7 @@ def test_batches_hold_all_texts_of_a_visit_and_count_each(
 
         return torch.tensor([list(text.encode()[:8].ljust(8)) for text in texts])
 
-    config = micro(texts=TextOptions(policy="tipsv2", synthetic=("caption_short",)), batch=40)
+    config = micro(loss="tips", texts=TextOptions(policy="tipsv2", synthetic=("caption_short",)), batch=40)
     (batch,) = islice(training_batches(make_shards(40), config, 32, letters), 1)
     assert batch.tokens.shape == (40, 2, 8)
     assert batch.fields == {"txt": 48, "caption_short": 32}
