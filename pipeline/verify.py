@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass
 from functools import partial
 
@@ -29,13 +29,18 @@ class Checked:
 
 def verify(plan: Plan) -> Iterator[Checked]:
     """Check every committed part of every step of a plan, one step at a time."""
+    damaged: set[str] = set()
     for step in plan.steps:
         places = plan.places(step)
         done = {place: state for place in places if (state := plan.done(step, place))}
         parts = [part for state in done.values() for part in state.parts]
-        problems = [problem for part in parts for problem in _problem_of(partial(plan.ledger.verify, part))]
+        problems = []
+        for part in parts:
+            found = _problem_of(partial(plan.ledger.verify, part))
+            damaged |= {path for path, _, _ in part.files.values()} if found else set()
+            problems += found
         if isinstance(step, Stage):
-            problems += [p for place in done for p in _problem_of(partial(_same_rows, plan, step, place))]
+            problems += [problem for place in done for problem in _shifts(plan, step, place, damaged)]
         files = {path: size for part in parts for path, _, size in part.files.values()}
         yield Checked(step.name, len(done), len(places), len(files), sum(files.values()), tuple(problems))
 
@@ -46,6 +51,13 @@ def _problem_of(check: Callable[[], None]) -> list[str]:
     except BrokenPart as error:
         return [str(error)]
     return []
+
+
+def _shifts(plan: Plan, step: Stage, place: int, damaged: Set[str]) -> list[str]:
+    """Rows that do not stand where they should, told of sound parts alone: those of others cannot be read."""
+    parts = (*plan.parts(plan.steps[0], place), *plan.parts(step, place))
+    names = {path for part in parts for path, _, _ in part.files.values()}
+    return [] if names & damaged else _problem_of(partial(_same_rows, plan, step, place))
 
 
 def _same_rows(plan: Plan, step: Stage, place: int) -> None:
