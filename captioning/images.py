@@ -37,9 +37,8 @@ def as_jpeg(data: bytes, max_side: int) -> bytes:
 
 def _encode(image: Image.Image, max_side: int) -> bytes:
     scale = min(1.0, max_side / max(image.size))
-    image.draft(
-        "RGB", (int(image.width * scale), int(image.height * scale))
-    )  # JPEG decodes to a half, a quarter or an eighth
+    wanted = (max(int(image.width * scale), 1), max(int(image.height * scale), 1))
+    image.draft("RGB", wanted)  # JPEG decodes to a half, a quarter or an eighth
     small = _on_white(image)
     small.thumbnail((max_side, max_side), Image.Resampling.BICUBIC)
     buffer = io.BytesIO()

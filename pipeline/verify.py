@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+
+import pyarrow as pa
 
 from pipeline.errors import BrokenPart
 from pipeline.parts import read_columns
@@ -29,18 +31,13 @@ class Checked:
 
 def verify(plan: Plan) -> Iterator[Checked]:
     """Check every committed part of every step of a plan, one step at a time."""
-    damaged: set[str] = set()
     for step in plan.steps:
         places = plan.places(step)
         done = {place: state for place in places if (state := plan.done(step, place))}
         parts = [part for state in done.values() for part in state.parts]
-        problems = []
-        for part in parts:
-            found = _problem_of(partial(plan.ledger.verify, part))
-            damaged |= {path for path, _, _ in part.files.values()} if found else set()
-            problems += found
+        problems = [problem for part in parts for problem in _problem_of(partial(plan.ledger.verify, part))]
         if isinstance(step, Stage):
-            problems += [problem for place in done for problem in _shifts(plan, step, place, damaged)]
+            problems += [p for place in done for p in _problem_of(partial(_same_rows, plan, step, place))]
         files = {path: size for part in parts for path, _, size in part.files.values()}
         yield Checked(step.name, len(done), len(places), len(files), sum(files.values()), tuple(problems))
 
@@ -53,17 +50,14 @@ def _problem_of(check: Callable[[], None]) -> list[str]:
     return []
 
 
-def _shifts(plan: Plan, step: Stage, place: int, damaged: Set[str]) -> list[str]:
-    """Rows that do not stand where they should, told of sound parts alone: those of others cannot be read."""
-    parts = (*plan.parts(plan.steps[0], place), *plan.parts(step, place))
-    names = {path for part in parts for path, _, _ in part.files.values()}
-    return [] if names & damaged else _problem_of(partial(_same_rows, plan, step, place))
-
-
 def _same_rows(plan: Plan, step: Stage, place: int) -> None:
     """Raise if a part does not hold exactly the uids of its shard, in their order."""
     rows, made = plan.parts(plan.steps[0], place), plan.parts(step, place)
-    if read_columns(plan.store, rows, ["uid"])["uid"] != read_columns(plan.store, made, ["uid"])["uid"]:
+    try:
+        same = read_columns(plan.store, rows, ["uid"])["uid"] == read_columns(plan.store, made, ["uid"])["uid"]
+    except (OSError, pa.ArrowInvalid) as error:
+        raise BrokenPart(f"{step.name}, shard {place}: a part cannot be read ({error}).") from error
+    if not same:
         raise BrokenPart(
             f"{step.name}, shard {place}: the uids are not those of the rows, in order. Remove its entries and run again."
         )

@@ -16,7 +16,7 @@ import obstore
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import Judge, Paint, export
+from painted import Judge, Paint, export
 
 from curation.intake import Intake
 from pipeline.executor import LocalExecutor

@@ -13,9 +13,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import Judge, Paint, export, picture
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from painted import Judge, Paint, export, picture
 from PIL import Image
 
 from curation.subset import uid_subset

@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from conftest import Judge, Paint, export
+from painted import Judge, Paint, export
 
 from pipeline.plan import Plan
 from pipeline.removal import finish, remove

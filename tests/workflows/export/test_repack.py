@@ -37,15 +37,15 @@ pool: {pool}
 execution: {{engine: local}}
 steps:
   rows: {{kind: intake, urls: {urls}, shard_rows: 20}}
-  paint: {{kind: "conftest:Paint"}}
-  judge: {{kind: "conftest:Judge"}}
+  paint: {{kind: "painted:Paint"}}
+  judge: {{kind: "painted:Judge"}}
   picked:
     kind: select
     explain: [paint]
     rules: [{{column: judge.keep, is_true: true, reason: bad}}]
 """
 FURTHER = """\
-  again: {kind: "conftest:Judge"}
+  again: {kind: "painted:Judge"}
   shards:
     kind: export
     selection: picked

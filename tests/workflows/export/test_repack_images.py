@@ -8,7 +8,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from conftest import picture
+from painted import picture
 
 from workflows.export.ustar import closing
 from workflows.repack.carry import _copy

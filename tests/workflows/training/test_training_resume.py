@@ -157,5 +157,5 @@ def test_shares_side_by_side_are_the_batches(sizes: list[int], world: int, share
     by_rank = [list(islice(rank_batches(sizes, 1, 2, world * share, rank=r, world=world), 8)) for r in range(world)]
     assert [[p for rank in step for p in rank] for step in zip(*by_rank, strict=True)] == whole
     later = list(islice(rank_batches(sizes, 1, 2, world * share, done, rank=world - 1, world=world), 2))
-    flat = [p for step in by_rank[-1] for p in step]
-    assert [p for step in later for p in step][: len(flat) - done] == flat[done:][: 2 * share]
+    rest = [p for step in by_rank[-1] for p in step][done:][: 2 * share]
+    assert [p for step in later for p in step][: len(rest)] == rest
