@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import platform
@@ -85,6 +86,7 @@ class Worker:
         if self._work is None or tables != self._tables:
             self.close()
             self._work = self._stack.enter_context(self.step.start(self.store, tables))
+            gc.freeze()  # it lives as long as the worker: no collection of garbage needs to look through it
             self._tables = tables
         return self._work
 
@@ -92,6 +94,7 @@ class Worker:
         """Let the model, the server or whatever the step holds go."""
         self._stack.close()
         self._work = None
+        gc.unfreeze()
 
 
 def _check(task: Task, outcome: Outcome) -> None:
