@@ -71,7 +71,7 @@ def numbers(sources: Sources, wishes: Wishes) -> Numbers:
             tally.add(view)
     found: Numbers = {"title": wishes.title, **{name: tally.numbers() for name, tally in tallies.items()}}
     found |= {"training": training(sources), "ablation": ablation(sources), "effort": effort(sources)}
-    found |= {"provenance": provenance(sources, wishes.licences), "source": sources.entry("rows").facts}
+    found |= {"provenance": provenance(sources, wishes.licences), "source": {"lists": sources.lists()}}
     shards = sources.pooled("shards")
     found["export"] = dict(shards.facts) if shards else None
     return found | {"limits": limits(found)}

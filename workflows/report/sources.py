@@ -140,6 +140,12 @@ class Sources:
         places = self.task.inputs[self.roles[role]]
         return places[min(places)][-1]
 
+    def lists(self) -> list[str]:
+        """The names of the lists that the rows came from, the first one first: a pool that grew has several."""
+        shards = self.task.inputs[self.roles["rows"]]
+        named = (part.facts.get("list") for shard in sorted(shards) for part in shards[shard])
+        return list(dict.fromkeys(str(name) for name in named if name))
+
     def identity(self, role: str) -> Numbers:
         """The recipe that the ledger holds for the step that plays a role."""
         entry = self.entry(role)

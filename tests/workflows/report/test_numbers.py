@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from report_pool import build
 
+from curation.intake import Intake
+from pipeline.executor import LocalExecutor
 from pipeline.parts import read_columns, read_table
+from pipeline.plan import Plan
+from pipeline.progress import Progress
 from pipeline.rows import uid_of
-from pipeline.step import POOL
+from pipeline.run import Run
+from pipeline.step import POOL, Task
+from pipeline.store import Store
 from workflows.report.page import environment
+from workflows.report.sources import Sources
 
 
 def column(built, step, name):
@@ -190,3 +199,16 @@ def test_languages_after_balancing(built):
     lines = {line["language"]: line["balanced"] for line in built.numbers["languages"]["lines"]}
     assert lines["en"] == sum(bool(k) for s, k in zip(spoken, keep, strict=True) if s == "en")
     assert sum(lines.values()) == keep.count(True)
+
+
+def test_a_pool_that_grew_names_all_its_lists(tmp_path):
+    lists = [tmp_path / name for name in ("first.parquet", "second.parquet")]
+    for number, path in enumerate(lists):
+        urls = [f"http://a.org/{number}/{k}" for k in range(10)]
+        pq.write_table(pa.table({"url": urls, "caption": ["a dog"] * 10}), path)
+    store, intake = Store(tmp_path / "pool"), Intake(urls=lists[0], more=(lists[1],), shard_rows=5)
+    Run(Plan(store, [intake]), LocalExecutor(store), Progress())()
+    plan = Plan(store, [intake])
+    parts = {shard: plan.parts(plan.by_name["rows"], shard) for shard in plan.shards()}
+    task = Task("report", "pool", 0, "", tuple(parts), {"rows": parts})
+    assert Sources(store, task, {"rows": "rows"}).lists() == ["first.parquet", "second.parquet"]
