@@ -40,6 +40,7 @@ _ATTRIBUTES = (
 )
 _FUNCTION = (
     "of in on at by to from with within for and or but as into onto over under above below beside between behind near next "
+    "about almost nearly "
     "against across around through inside outside upon is are was were be been being has have had do does it they he she "
     "there here which who whose where while that than then also very some any each every both other another more most many "
     "few several all just only not covers cover shows show showing fills fill stands stand lies lie sits sit holds hold "

@@ -32,7 +32,7 @@ def told(text: str, names: Vocabulary = NAMES) -> list[tuple[str, str, str]]:
             [("object", "cats", "cat"), ("count", "3", "cat"), ("colour", "grey", "cat"), ("colour", "white", "cat")],
         ),
         (
-            "An emoji of a dog, yellow with some red. It covers half of the picture. The background is plain blue.",
+            "An emoji of a dog, yellow with some red. It covers about half of the picture. The background is plain blue.",
             [
                 ("object", "dog", "dog"),
                 ("colour", "yellow", "dog"),
