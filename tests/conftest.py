@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import settings
 
 from curation.intake import Intake
 from pipeline.executor import LocalExecutor
@@ -18,6 +19,9 @@ from pipeline.progress import Progress
 from pipeline.run import Run
 from pipeline.step import POOL, Step
 from pipeline.store import Store
+
+settings.register_profile("pairpool", deadline=None)  # a machine that is slow for a moment is no failure
+settings.load_profile("pairpool")
 
 
 class SmallPool:
