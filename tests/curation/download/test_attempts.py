@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -49,26 +50,25 @@ def job(server: FaultyServer, folder: Path, threads: int = 2) -> Job:
 
 
 def child_of(folder: Path) -> int:
-    """The process that writes a journal: the one that has it open."""
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            files = [link.readlink() for link in (process / "fd").iterdir()]
-        except OSError:
-            continue
-        if folder / journal.NAME in files:
-            return int(process.name)
+    """The process that writes a journal: the one that has it open, or 0."""
+    for link in Path("/proc").glob("[0-9]*/fd/*"):
+        with suppress(OSError):  # a downloader opens and closes sockets all the time, and processes end
+            if link.readlink() == folder / journal.NAME:
+                return int(link.parts[2])
     return 0
 
 
 def when_written(folder: Path, lines: int, act: Callable[[int], None]) -> threading.Thread:
     """Do something to the downloader of an attempt as soon as its journal has so many lines."""
 
+    path = folder / journal.NAME
+
     def watch() -> None:
-        end = time.monotonic() + 120
-        path = folder / journal.NAME
-        while time.monotonic() < end and not (path.exists() and path.read_bytes().count(b"\n") >= lines):
+        pid, end = 0, time.monotonic() + 120
+        while time.monotonic() < end and not (path.exists() and path.read_bytes().count(b"\n") >= lines and pid):
+            pid = pid or child_of(folder)  # looked for from the start: it may not live long once it has its lines
             time.sleep(0.005)
-        if pid := child_of(folder):
+        if pid:
             act(pid)
 
     thread = threading.Thread(target=watch)
