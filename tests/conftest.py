@@ -13,7 +13,7 @@ from hypothesis import settings
 
 from curation.intake import Intake
 from pipeline.executor import LocalExecutor
-from pipeline.parts import read_columns, read_table
+from pipeline.parts import column_names, read_columns, read_table
 from pipeline.plan import Plan
 from pipeline.progress import Progress
 from pipeline.run import Run
@@ -45,8 +45,8 @@ class SmallPool:
         for shard in plan.shards():
             parts = plan.parts(plan.by_name[step], shard)
             assert parts, f"{step} has not done shard {shard}"
-            schema = pq.read_schema(self.store.fetch(parts[0].files["parquet"][0]))
-            found.append(read_columns(self.store, parts, schema.names if names == ("*",) else names))
+            wanted = column_names(self.store, parts) if names == ("*",) else names
+            found.append(read_columns(self.store, parts, wanted))
         return pa.concat_tables(found)
 
     def table(self, plan: Plan, step: str) -> pa.Table:

@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 from captioning.flow import Background
 from captioning.server import Server
@@ -19,9 +18,6 @@ from pipeline.stage import Annotate
 from tests.captioning.helpers import batches
 from tests.captioning.loopback import Loopback, serve
 from tests.captioning.tiny_qwen2vl import build
-
-settings.register_profile("shared machine", deadline=None)
-settings.load_profile("shared machine")
 
 
 @dataclass

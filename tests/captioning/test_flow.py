@@ -38,7 +38,7 @@ class Counter:
         return -row
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.integers(0, 12), max_size=12), st.integers(1, 9))
 def test_every_row_comes_out_once_in_order(sizes: list[int], in_flight: int) -> None:
     rows = iter(range(1000))

@@ -4,7 +4,7 @@ import time
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.boilerplate import PHRASES, WHOLE, plain
@@ -120,7 +120,6 @@ def test_the_lists_are_in_the_form_that_texts_are_brought_to():
         assert phrase and phrase == plain(phrase)
 
 
-@settings(deadline=None)
 @given(st.text(st.characters(codec=None), max_size=60))
 def test_any_text_has_an_answer(text):
     reason = junk_reason(text)

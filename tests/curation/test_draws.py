@@ -66,7 +66,7 @@ def test_the_published_vectors():
     assert found[63].tobytes().hex() == "724506eb4c328a95"
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.binary(min_size=16, max_size=16), st.lists(st.binary(max_size=70), max_size=20), st.integers(0, 20))
 def test_side_by_side_is_one_by_one(key, messages, start):
     array = pa.array(messages, pa.binary())

@@ -32,7 +32,7 @@ def brute_force(hashes: np.ndarray, distance: int) -> set[tuple[int, int]]:
     return {(int(a), int(b)) for a, b in zip(*np.nonzero(far <= distance), strict=True) if a < b}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     seeds=st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=6),
     flips=st.lists(st.tuples(st.integers(0, 5), st.sets(st.integers(0, 63), max_size=8)), max_size=30),
@@ -78,7 +78,7 @@ def test_equal_bytes_and_near_looks_make_groups_with_the_smallest_uid_in_front()
     assert [row[0] for row in groups(table, exact)] == ["b", "e", "g", "h"]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     data=st.lists(
         st.tuples(

@@ -166,7 +166,7 @@ def test_a_colour_profile_is_honoured() -> None:
         assert pixel(decode(encoded(grey, icc_profile=same))) == (128, 128, 128)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_damage_never_raises_anything_else(data: st.DataObject) -> None:
     kind = data.draw(st.sampled_from(["JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF"]))

@@ -204,7 +204,7 @@ LETTERS = st.sampled_from([*"ab.,`  \t\n-(写猫ไトé\u0301\0", "\ud800", "\u
 WORDS = st.text(LETTERS, max_size=6)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.text(LETTERS, max_size=30), max_size=5), st.lists(WORDS, max_size=12), st.booleans())
 @example(["a b a"], ["a", "b", "a b", "b a", "a"], False)
 def test_the_matcher_is_the_definition(texts, entries, space_free):

@@ -33,7 +33,7 @@ def found(texts, entries, space_free):
     return Matcher(entries, space_free).match(column).to_pylist()
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(TEXTS, max_size=4), st.lists(ENTRIES, max_size=15), st.booleans())
 @example(["写写写"], ["写", "写写", "写写写", "写 ", " 写"], True)
 @example(["a(b a ( b."], ["a(", "(b", "(", "a (", ".", "b.", "b ."], True)
@@ -41,7 +41,7 @@ def test_borders_and_scripts(texts, entries, space_free):
     assert found(texts, entries, space_free) == by_definition(texts, entries, space_free)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(PHRASES.map(" ".join), max_size=4), st.lists(PHRASES.map(" ".join), max_size=15), st.booleans())
 def test_phrases_of_short_and_long_words(texts, entries, space_free):
     """Seven, eight, nine and more bytes: where words are their own keys, and where they are compared."""

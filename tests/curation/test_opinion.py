@@ -92,7 +92,7 @@ def test_a_language_without_a_label_is_seldom_taken_for_the_one_that_has_its_let
     assert all((low < high) == (method == "letters") for low, high, method in pairs)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(st.text(max_size=20), max_size=30))
 def test_any_texts_get_a_label_alone_as_together(texts):
     together = identify(JUDGE, pa.array(texts, pa.string()))

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.thresholds import entry_probabilities, language_thresholds, p_to_t, t_to_p
@@ -79,7 +79,6 @@ def test_english_keeps_its_threshold_and_the_others_get_its_tail():
     assert language_thresholds(5, {"de": array(1, 90)}) == {"de": 90}  # no English: its tail is everything
 
 
-@settings(deadline=None)
 @given(COUNTS, st.floats(0, 1))
 def test_the_threshold_is_an_observed_count_and_no_chance_is_lost(counts, p):
     t = p_to_t(p, counts)

@@ -26,7 +26,7 @@ def counted(captions: list[str | None], cuts: int = 1, **options: int) -> dict[s
     return {row["uid"]: (row["equal"], row["near"]) for row in found}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.none() | words, max_size=12), st.integers(1, 4))
 def test_equal_captions_are_counted_however_the_pool_is_cut(captions, cuts):
     found = counted(captions, cuts)

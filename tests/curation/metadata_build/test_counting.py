@@ -29,7 +29,7 @@ def phrases(text, language="en"):
     return [words for words in found if words]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.lists(st.tuples(KEYS, st.integers(0, 9)), max_size=60), max_size=8), st.sampled_from([1, 700, 1 << 20])
 )

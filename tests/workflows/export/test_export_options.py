@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from painted import Judge, Paint, export, picture
 from PIL import Image
@@ -39,7 +39,6 @@ def uids(folder: Path) -> list[str]:
     return found
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 4000), min_size=1, max_size=20), st.integers(1, 30_000))
 def test_no_shard_is_larger_than_asked_unless_one_sample_is(
     tmp_path_factory: Any, sizes: list[int], limit: int
@@ -154,7 +153,6 @@ def test_an_image_that_is_broken_is_a_reason() -> None:
         Resize(quality=0)
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers()), st.integers(1, 5))
 def test_threads_keep_the_order(items: list[int], threads: int) -> None:
     assert list(ahead(lambda item: item * 2, items, threads)) == [item * 2 for item in items]

@@ -28,7 +28,6 @@ def members(path: Path) -> Members:
     return Members(Store(path.parent), [Entry("d", "1", "0", 0, "", {"tar": (path.name, "", 0)}, 1, {})])
 
 
-@settings(deadline=None)
 @given(FILES, st.sampled_from([tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT, None]))
 def test_every_image_is_found(
     tmp_path_factory: pytest.TempPathFactory, files: list[tuple[str, bytes]], form: int | None
@@ -59,7 +58,7 @@ def test_a_tar_that_is_cut_short_is_read_as_far_as_tarfile_does(tmp_path: Path) 
         members(tmp_path / "b.tar")
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(st.lists(st.binary(max_size=2000), max_size=4), max_size=20))
 def test_a_sink_holds_what_was_written(tmp_path_factory: pytest.TempPathFactory, pieces: list[list[bytes]]) -> None:
     path = tmp_path_factory.mktemp("sink") / "file"

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import ConfigError, ContractError
@@ -19,7 +19,6 @@ CAPTIONS = st.one_of(
 )
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(CAPTIONS, CAPTIONS, st.floats(allow_nan=False, allow_infinity=False)), min_size=1, max_size=7)
 )

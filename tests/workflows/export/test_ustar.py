@@ -4,7 +4,7 @@ import io
 import tarfile
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import ContractError
@@ -13,7 +13,6 @@ from workflows.export.ustar import closing, header, padding
 NAMES = st.from_regex(r"[A-Za-z0-9_-]{1,80}\.(jpg|json|txt)", fullmatch=True)
 
 
-@settings(deadline=None)
 @given(NAMES, st.integers(0, 8**11 - 1))
 def test_header_equals_tarfile(name: str, size: int) -> None:
     member = tarfile.TarInfo(name)
@@ -21,7 +20,6 @@ def test_header_equals_tarfile(name: str, size: int) -> None:
     assert header(name, size) == member.tobuf(tarfile.USTAR_FORMAT)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(NAMES, st.binary(max_size=2000)), max_size=8))
 def test_archive_equals_tarfile(files: list[tuple[str, bytes]]) -> None:
     theirs = io.BytesIO()

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import DataError
@@ -82,7 +82,6 @@ def test_a_masked_pair_is_no_negative() -> None:
     assert not torch.allclose(first[1], second[1])
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=60), st.integers(0, 99))
 def test_a_drawn_partner_belongs_to_its_owner(owners: list[int], seed: int) -> None:
     owner, partner = np.array(owners), np.arange(len(owners))

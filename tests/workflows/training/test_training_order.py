@@ -17,7 +17,7 @@ def test_an_epoch_has_every_sample_once(sizes: list[int], seed: int, epoch: int,
     assert sorted((p.shard, p.sample) for p in found) == [(s, n) for s, size in enumerate(sizes) for n in range(size)]
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(SIZES.filter(sum), st.integers(1, 9), st.integers(0, 40))
 def test_a_resume_goes_on_where_it_stopped(sizes: list[int], batch: int, done: int) -> None:
     whole = [p for b in islice(batches(sizes, 1, 2, batch), 60) for p in b]

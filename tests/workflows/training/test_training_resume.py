@@ -150,7 +150,7 @@ def test_open_clip_loads_a_checkpoint(loss: str, make_shards: Make, micro: Micro
     assert ("logit_bias" in saved) == (loss == "siglip")
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=6), st.integers(1, 4), st.integers(1, 4), st.integers(0, 12))
 def test_shares_side_by_side_are_the_batches(sizes: list[int], world: int, share: int, done: int) -> None:
     whole = list(islice(batches(sizes, 1, 2, world * share), 8))
