@@ -93,8 +93,8 @@ def _run(state: State, log: Log) -> None:
     bf16 = config.precision == "bf16"
     gradient = Gradient(state.objective, encoder, ranks, state.device, config.accumulate, bf16, config.seed)
     blank = no_tokens(built, config.texts.count)
+    clock.begin()  # what went before, judging above all, is none of the schedule's seconds
     progress = ranks.agree(clock.progress(state.step))[0][0]
-    clock.begin()
     for batch in clock.timed(_batches(state) if progress < 1 else ()):
         state.account.note(batch)
         said = ranks.agree(len(batch.images), len(batch.faults), clock.progress(state.step + 0.5), state.due)

@@ -70,6 +70,11 @@ def test_a_clock_ends_it(make_shards: Make, micro: Micro, tmp_path: Path) -> Non
     assert lines(done)[-1]["lr"] < 1e-3
 
 
+def test_a_judgement_takes_no_time_of_the_schedule(make_shards: Make, micro: Micro, tmp_path: Path) -> None:
+    judged = make_shards(200, 50, seed=7)  # which takes longer than the seconds that the training has
+    assert train(micro(steps=10**6, seconds=0.05), make_shards(40), tmp_path, judged).steps >= 1
+
+
 def test_the_schedule() -> None:
     config = TrainConfig(lr=1.0, warmup=0.1)
     assert [learning_rate(config, p) for p in (0, 0.05, 0.1, 0.55, 1, 2)] == pytest.approx([0, 0.5, 1, 0.5, 0, 0])
