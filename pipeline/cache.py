@@ -1,6 +1,6 @@
 """Local copies of a bucket's objects, for everything that wants a file.
 
-Under PAIRPOOL_CACHE (else XDG_CACHE_HOME/pairpool, else ~/.cache/pairpool), by the bucket's URL and the object's path, so that
+Under `cache_root()`, by the bucket's URL and the object's path, so that
 what lies side by side there does so here. A copy holds as long as the object's ETag does.
 """
 
@@ -9,12 +9,16 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
 import obstore
 from obstore.store import ObjectStore
+
+from pipeline.local import cache_root
 
 GIGABYTE = 1_000_000_000
 IN_USE = 3600  #: seconds for which a copy that was asked for is not evicted
@@ -35,10 +39,9 @@ class Cache:
     @classmethod
     def of(cls, url: str) -> Cache:
         """The cache of a bucket; PAIRPOOL_CACHE_GB (100) is its limit."""
-        base = os.environ.get("PAIRPOOL_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "pairpool"
         name = hashlib.sha256(url.encode()).hexdigest()[:16]
         limit = float(os.environ.get("PAIRPOOL_CACHE_GB", "100")) * GIGABYTE
-        return cls(Path(base).expanduser() / name, int(limit))
+        return cls(cache_root() / name, int(limit))
 
     def fetch(self, objects: ObjectStore, path: str) -> Path:
         """The copy of an object, downloaded if there is none or the object has changed.
@@ -74,10 +77,17 @@ class Cache:
         staged.replace(file)
 
     def _evict(self) -> None:
-        found = [(item.stat(), item) for item in (self.folder / "objects").rglob("*") if item.is_file()]
+        found = list(self._copies())
         total = sum(status.st_size for status, _ in found)
         for status, item in sorted(found, key=lambda one: one[0].st_mtime):
             if total <= self.limit or status.st_mtime > time.time() - IN_USE:
                 return
             item.unlink(missing_ok=True)
             total -= status.st_size
+
+    def _copies(self) -> Iterator[tuple[os.stat_result, Path]]:
+        """Every copy that is there; what another process deletes or renames meanwhile is not."""
+        for item in (self.folder / "objects").rglob("*"):
+            with suppress(FileNotFoundError):
+                if item.is_file():
+                    yield item.stat(), item

@@ -9,11 +9,8 @@ from typing import IO
 
 def cache_root() -> Path:
     """$PAIRPOOL_CACHE, else $XDG_CACHE_HOME/pairpool, else ~/.cache/pairpool."""
-    if chosen := os.environ.get("PAIRPOOL_CACHE"):
-        return Path(chosen)
-    if shared := os.environ.get("XDG_CACHE_HOME"):
-        return Path(shared) / "pairpool"
-    return Path("~/.cache/pairpool").expanduser()
+    chosen = os.environ.get("PAIRPOOL_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "pairpool"
+    return Path(chosen).expanduser()
 
 
 def write_whole(path: Path, write: Callable[[IO[bytes]], None]) -> None:

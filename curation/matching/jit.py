@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import numba  # type: ignore[import-untyped]
 from numba.core import config  # type: ignore[import-untyped]
 
-from curation.matching.cache import cache_root
+from pipeline.local import cache_root
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from curation.matching.cache import cache_root
 from pipeline.errors import DataError
+from pipeline.local import cache_root
 
 if TYPE_CHECKING:
     from curation.matching.tables import Index
@@ -49,12 +49,6 @@ class Matcher:
         made = cls.__new__(cls)
         made._use(read_index(path))
         return made
-
-    @classmethod
-    def build(cls, entries: Sequence[str], space_free: bool, path: Path) -> Matcher:
-        """Build the index of entries into a file, and open that."""
-        cls(entries, space_free).save(path)
-        return cls.open(path)
 
     @classmethod
     def cached(cls, entries: Sequence[str], space_free: bool = False, folder: Path | None = None) -> Matcher:

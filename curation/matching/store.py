@@ -9,9 +9,9 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from curation.matching.cache import write_whole
 from curation.matching.tables import Index
 from pipeline.errors import DataError
+from pipeline.local import write_whole
 
 FORMAT = 1
 ALIGNMENT = 64

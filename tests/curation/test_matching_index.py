@@ -12,9 +12,9 @@ import pyarrow as pa
 import pytest
 
 from curation.matching import Matcher
-from curation.matching.cache import cache_root
 from curation.matching.entries import digest, pack
 from pipeline.errors import DataError
+from pipeline.local import cache_root
 
 ENTRIES = ["photo", "photo of", "a photo of a cat", "猫", "cat写", "(x", "St. Louis", "", "photo", "\ud800", "a" * 300]
 MANY = [f"entry {k}" for k in range(10_000)]
@@ -32,7 +32,8 @@ def test_a_file_finds_what_memory_finds(index):
     assert opened.match(TEXTS).to_pylist() == built.match(TEXTS).to_pylist()
     assert opened.match(TEXTS).to_pylist()[0] == [0, 1, 2, 8]
     assert opened.nbytes == built.nbytes
-    assert Matcher.build(["x"], False, index).match_text("x") == [0]
+    Matcher(["x"], False).save(index)
+    assert Matcher.open(index).match_text("x") == [0]
 
 
 @pytest.mark.parametrize("size", [0, 1, 40, 500, 3000, -1])
