@@ -7,6 +7,8 @@ import io
 
 from PIL import Image
 
+from pipeline.pictures import on_white
+
 FORMATS = ("JPEG", "PNG", "WEBP")
 QUALITY = 92
 
@@ -39,16 +41,8 @@ def _encode(image: Image.Image, max_side: int) -> bytes:
     scale = min(1.0, max_side / max(image.size))
     wanted = (max(int(image.width * scale), 1), max(int(image.height * scale), 1))
     image.draft("RGB", wanted)  # JPEG decodes to a half, a quarter or an eighth
-    small = _on_white(image)
+    small = on_white(image)
     small.thumbnail((max_side, max_side), Image.Resampling.BICUBIC)
     buffer = io.BytesIO()
     small.save(buffer, "JPEG", quality=QUALITY)
     return buffer.getvalue()
-
-
-def _on_white(image: Image.Image) -> Image.Image:
-    if not image.has_transparency_data:
-        return image.convert("RGB")
-    ground = Image.new("RGBA", image.size, "white")
-    ground.alpha_composite(image.convert("RGBA"))
-    return ground.convert("RGB")

@@ -10,6 +10,7 @@ from typing import Literal
 from PIL import Image
 
 from captioning.images import FORMATS, UnreadableImage
+from pipeline.pictures import on_white
 
 Box = tuple[float, float, float, float]
 Units = Literal["shares", "pixels"]
@@ -30,7 +31,7 @@ class Cutter:
         """
         try:
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-                self._image = image.convert("RGB")
+                self._image = on_white(image)
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             raise UnreadableImage(f"image cannot be decoded\n{error}") from error
 

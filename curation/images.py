@@ -18,11 +18,11 @@ import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from pipeline.errors import DataError
+from pipeline.pictures import on_white
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF")  # no vector, document or scientific formats
 MAX_PIXELS = 20_000_000
 MAX_PROFILE_BYTES = 1 << 20
-WHITE = (255, 255, 255, 255)
 
 
 class UnreadableImage(DataError):  # noqa: N818 - reads as the sentence it is
@@ -92,7 +92,7 @@ def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
         return _from_16_bits(image)
     if image.mode == "CMYK":
         return _through_profile(image, profile) or image.convert("RGB")
-    rgb = _on_white(image)
+    rgb = on_white(image)
     return _through_profile(rgb, profile) or rgb
 
 
@@ -100,14 +100,6 @@ def _from_16_bits(image: Image.Image) -> Image.Image:
     """Scale 16-bit grey to 8 bits: Pillow's own conversion clips everything above 255 to white."""
     values = np.asarray(image).astype(np.uint32).clip(0, 65535)
     return Image.fromarray((values // 257).astype(np.uint8)).convert("RGB")
-
-
-def _on_white(image: Image.Image) -> Image.Image:
-    transparent = image.mode in {"RGBA", "LA", "PA", "RGBa", "La"} or "transparency" in image.info
-    if not transparent:
-        return image.convert("RGB")
-    ground = Image.new("RGBA", image.size, WHITE)
-    return Image.alpha_composite(ground, image.convert("RGBA")).convert("RGB")
 
 
 def _through_profile(image: Image.Image, profile: bytes | None) -> Image.Image | None:

@@ -17,13 +17,13 @@ from PIL import Image
 
 from captioning.checking.words import BASIC, COLOURS
 from captioning.images import FORMATS
+from pipeline.pictures import on_white
 
 SIDE = 96  # pixels that the longer side is scaled down to
 BAND = 0.06  # of the shorter side: the width of the border that is taken for the ground
 PLAIN = 0.7  # of the border must have one colour name for a plain ground
 APART = 40  # of 255: the difference in some channel by which a pixel is no ground
 SMALLEST = 0.005  # of the picture: a figure smaller than this is not looked at by itself
-WHITE = (255, 255, 255, 255)
 Plane = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
@@ -85,15 +85,13 @@ def _small(data: bytes) -> npt.NDArray[np.uint8] | None:
             whole = image.convert("RGBA" if image.has_transparency_data else "RGB")
     except Exception:  # noqa: BLE001 - on damaged bytes a decoder raises almost anything
         return None
-    if whole.mode == "RGBA":
-        whole = Image.alpha_composite(Image.new("RGBA", whole.size, WHITE), whole).convert("RGB")
     whole.thumbnail((SIDE, SIDE), Image.Resampling.NEAREST)
-    return np.asarray(whole, np.uint8)
+    return np.asarray(on_white(whole), np.uint8)
 
 
 def named(pixels: npt.NDArray[np.uint8]) -> dict[str, Mask]:
     """For each basic colour, which pixels (height x width x 3, RGB) may be called so. Every pixel has a name."""
-    hue, saturation, value = _hsv(pixels)
+    hue, saturation, value = hsv(pixels)
     pale, dark = saturation < 0.18, value < 0.25
     vivid = ~pale & ~dark
     masks: dict[str, Mask] = {
@@ -119,7 +117,7 @@ def _between(hue: Plane, low: float, high: float) -> Mask:
     return inside
 
 
-def _hsv(pixels: npt.NDArray[np.uint8]) -> tuple[Plane, Plane, Plane]:
+def hsv(pixels: npt.NDArray[np.uint8]) -> tuple[Plane, Plane, Plane]:
     """Hue in degrees, saturation and value in [0, 1] (Smith 1978)."""
     rgb = pixels.astype(np.float32) / 255
     value, low = rgb.max(axis=-1), rgb.min(axis=-1)

@@ -101,6 +101,15 @@ def test_a_picture_that_does_not_decode_is_the_reason(loopback: Serve) -> None:
         Cutter(b"no picture")
 
 
+def test_what_is_see_through_is_cut_as_it_is_seen() -> None:
+    """The caption of a region must not speak of colours that lie under transparency."""
+    image = Image.new("RGBA", SIZE, (255, 0, 0, 0))
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    cut = Image.open(io.BytesIO(Cutter(buffer.getvalue()).cut((0.2, 0.2, 0.8, 0.8))))
+    assert cut.convert("RGB").getextrema() == ((255, 255),) * 3
+
+
 @given(st.tuples(shares, shares, shares, shares), st.integers(1, 300), st.integers(1, 300))
 def test_what_is_cut_lies_in_the_picture_and_can_be_seen(sides: Box, width: int, height: int) -> None:
     (box,) = boxes_of([list(sides)], "shares", (width, height))

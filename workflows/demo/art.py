@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
+from pipeline.pictures import on_white
 from pipeline.rows import digest128
 from workflows.demo import clipart, emoji
 from workflows.demo.cldr import Names
@@ -159,7 +160,5 @@ def pixel_mark(image: bytes) -> str:
     with Image.open(io.BytesIO(image), formats=["PNG"]) as opened:
         rgba = opened.convert("RGBA")
     rgba.thumbnail((512, 512), Image.Resampling.NEAREST)
-    ground = Image.new("RGBA", rgba.size, "white")
-    ground.alpha_composite(rgba)
-    small = ground.convert("RGB").resize((16, 16), Image.Resampling.BOX)
+    small = on_white(rgba).resize((16, 16), Image.Resampling.BOX)
     return digest128(bytes(value >> 4 for value in small.tobytes()).hex())

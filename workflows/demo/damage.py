@@ -7,18 +7,16 @@ from collections.abc import Iterator
 
 from PIL import Image
 
+from pipeline.pictures import on_white
 from workflows.demo.headers import PNG_MAGIC
 
 FALSE_NAMES = ("JPEG", "GIF", "WEBP")
 
 
-def on_white(image: bytes) -> Image.Image:
+def opaque(image: bytes) -> Image.Image:
     """A PNG without transparency."""
     with Image.open(io.BytesIO(image), formats=["PNG"]) as opened:
-        rgba = opened.convert("RGBA")
-    ground = Image.new("RGBA", rgba.size, "white")
-    ground.alpha_composite(rgba)
-    return ground.convert("RGB")
+        return on_white(opened)
 
 
 def saved(picture: Image.Image, kind: str, quality: int = 70) -> bytes:
@@ -38,12 +36,12 @@ def cut_short(image: bytes, share: float) -> bytes:
 
 def tiny(image: bytes, side: int = 8) -> bytes:
     """The picture at `side` x `side` pixels, as PNG."""
-    return saved(on_white(image).resize((side, side), Image.Resampling.BOX), "PNG")
+    return saved(opaque(image).resize((side, side), Image.Resampling.BOX), "PNG")
 
 
 def nearly(image: bytes, way: str) -> bytes:
     """A copy that is not equal to the byte: `jpeg` (saved again), `smaller` (three quarters) or `cropped` (3 % a side)."""
-    picture = on_white(image)
+    picture = opaque(image)
     width, height = picture.size
     if way == "smaller":
         picture = picture.resize((max(1, width * 3 // 4), max(1, height * 3 // 4)), Image.Resampling.LANCZOS)

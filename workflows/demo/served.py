@@ -69,7 +69,7 @@ def html_as_image(row: Row, world: World, _k: int) -> None:
 def other_format(row: Row, world: World, k: int) -> None:
     """A JPEG, GIF or WebP named .png; must succeed."""
     kind = damage.FALSE_NAMES[k % len(damage.FALSE_NAMES)]
-    world.serve(row, damage.saved(damage.on_white(world.image(row)), kind, quality=90))
+    world.serve(row, damage.saved(damage.opaque(world.image(row)), kind, quality=90))
     mark(row, f"{kind} named .png", "success")
 
 

@@ -17,6 +17,7 @@ import torch
 from PIL import Image
 from torch.nn import functional as F  # noqa: N812 - as everyone calls it
 
+from pipeline.pictures import on_white
 from workflows.training.shards import Unreadable
 
 Pixels = npt.NDArray[np.uint8]  #: height x width x 3
@@ -39,17 +40,10 @@ def decode(data: bytes, at_least: int = 0) -> Image.Image:
         if at_least:
             image.draft("RGB", (at_least, at_least))
         factor = min(image.size) // at_least if at_least else 1
-        rgb = _on_white(image)
+        rgb = on_white(image)
         return rgb.reduce(factor) if factor > 1 else rgb
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise Unreadable(f"the image cannot be decoded ({type(error).__name__})") from error
-
-
-def _on_white(image: Image.Image) -> Image.Image:
-    if not image.has_transparency_data:
-        return image.convert("RGB")
-    rgba = image.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
 
 
 def centre(image: Image.Image, size: int) -> Pixels:

@@ -36,7 +36,7 @@ def test_the_centre_is_open_clips(size: tuple[int, int]) -> None:
     assert np.array_equal(ours, (theirs.numpy() * 255).round().astype(np.uint8))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(1, 200), st.integers(1, 200), st.floats(0.01, 1), st.integers(0, 99))
 def test_crops_of_any_shape(width: int, height: int, least: float, key: int) -> None:
     image = np.full((height, width, 3), (255, 0, 0), np.uint8)

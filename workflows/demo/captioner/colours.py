@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from captioning.checking.colours import hsv
+
 COLOURS = ("black", "white", "grey", "beige", "pink", "red", "orange", "brown", "yellow", "green", "blue", "purple")
 SIDE = 64  # pictures are measured at 64 px, so that a dithered or noisy surface has the colour that is seen
 NEAR = 40.0  # RGB distance within which a pixel belongs to the background
@@ -41,10 +43,7 @@ class Measured:
 
 def name_pixels(rgb: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Index into COLOURS of each pixel of `rgb` (..., 3)."""
-    scaled: NDArray[np.float32] = rgb.astype(np.float32) / np.float32(255)
-    value, low = scaled.max(-1), scaled.min(-1)
-    saturation = (value - low) / np.maximum(value, 1e-6)
-    hue = _hue(scaled, value, value - low)
+    hue, saturation, value = hsv(rgb)
     pale = (saturation < 0.13) | ((saturation < 0.22) & (value < 0.45))
     reddish = (hue < 15) | (hue >= 340)
     rules = [
@@ -66,25 +65,11 @@ def name_pixels(rgb: NDArray[np.uint8]) -> NDArray[np.int64]:
     return np.select([rule for rule, _ in rules], choices, COLOURS.index("pink")).astype(np.int64)
 
 
-def _hue(rgb: NDArray[np.float32], value: NDArray[np.float32], chroma: NDArray[np.float32]) -> NDArray[np.float32]:
-    red, green, blue = rgb[..., 0], rgb[..., 1], rgb[..., 2]
-    safe = np.maximum(chroma, 1e-6)
-    sector = np.select(
-        [value == red, value == green], [((green - blue) / safe) % 6, (blue - red) / safe + 2], (red - green) / safe + 4
-    )
-    return (sector * 60).astype(np.float32)
-
-
 def shares(rgb: NDArray[np.uint8], mask: Mask) -> dict[str, float]:
     """Share of each colour name among the masked pixels, largest first; empty where the mask is."""
     named = name_pixels(rgb[mask])
     counts = np.bincount(named, minlength=len(COLOURS)) / max(len(named), 1)
     return {COLOURS[i]: float(counts[i]) for i in np.argsort(-counts, kind="stable") if counts[i] > 0}
-
-
-def main_colours(rgb: NDArray[np.uint8], mask: Mask) -> tuple[str, ...]:
-    """The largest colour of the masked pixels, and the second where it holds at least SECOND."""
-    return leading(shares(rgb, mask))
 
 
 def leading(held: dict[str, float]) -> tuple[str, ...]:

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from pipeline.pictures import on_white
 from workflows.demo.captioner.captions import Relation, Sight, Thing, describe
 from workflows.demo.captioner.colours import COLOURS, measure
-from workflows.demo.captioner.pieces import WHITE, Art, Generator, on_ground, turned
+from workflows.demo.captioner.pieces import Art, Generator, turned
 from workflows.demo.captioner.shape import PATCH, Grid
 
 SQUARE = 112
@@ -116,7 +117,7 @@ class Easel:
         canvas = Image.new("RGBA", (round(wide * grow), round(high * grow)))
         spare = canvas.width - wide, canvas.height - high
         canvas.paste(piece.picture, (int(rng.integers(spare[0] + 1)), int(rng.integers(spare[1] + 1))))
-        picture = _recompress(on_ground(canvas, WHITE), rng)
+        picture = _recompress(on_white(canvas), rng)
         seen = measure(picture)
         colours, held = (seen.colours, seen.shares) if seen.colours else (piece.colours, piece.shares)
         sight = Sight(piece.kind, (Thing(piece.name, colours),), seen.background, seen.coverage)

@@ -5,7 +5,6 @@ A concept is known if its head noun is the head noun of a training picture's nam
 on (`known things`), or of emoji of the split `evaluation` (`new things`).
 """
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +14,13 @@ import numpy as np
 import pyarrow.parquet as pq
 from PIL import Image
 
+from pipeline.pictures import on_white
 from workflows.demo.captioner.captions import head_noun, plain_name
-from workflows.demo.captioner.colours import COLOURS, SECOND, in_order, measure, shares
+from workflows.demo.captioner.colours import COLOURS, SECOND, measure
 from workflows.demo.captioner.data import set_apart
 from workflows.demo.captioner.judge import Truth
-from workflows.demo.captioner.pieces import WHITE, on_ground
+from workflows.demo.captioner.pieces import measured
+from workflows.demo.damage import saved
 from workflows.demo.scenes import compose, subjects
 from workflows.demo.split import fraction
 
@@ -61,12 +62,12 @@ def noun_of(row: dict[str, Any]) -> str:
 def _picture(row: dict[str, Any], folder: Path, known: set[str]) -> Exhibit:
     with Image.open(folder / row["path"]) as opened:
         opened.thumbnail((256, 256), Image.Resampling.BOX)
-        picture = on_ground(opened.convert("RGBA"), WHITE)
+        picture = on_white(opened)
     seen = measure(picture)
     truth = Truth(seen.colours[:1], (plain_name(row["name"], row["path"]),), seen.background, held(seen.shares))
     source = "emoji" if row["source"] == "emoji" else "clip art"
     concept = "seen" if noun_of(row) in known else "unseen"
-    return Exhibit(_jpeg(picture), truth, (EVERY, f"{source}, {concept} concepts"))
+    return Exhibit(saved(picture, "JPEG", 95), truth, (EVERY, f"{source}, {concept} concepts"))
 
 
 def scenes(art: Path, split: str, count: int, name: str) -> list[Exhibit]:
@@ -85,7 +86,7 @@ def scenes(art: Path, split: str, count: int, name: str) -> list[Exhibit]:
         main = tuple(COLOURS[int(np.argmax(part))] for part in parts)
         if truth["colour"] not in main:  # a thing that melts into its ground has no visible colour
             colours = tuple(colour for part in parts for colour in held(part))
-            found.append(Exhibit(_jpeg(picture), Truth(main, names, truth["colour"], colours), (name,)))
+            found.append(Exhibit(saved(picture, "JPEG", 95), Truth(main, names, truth["colour"], colours), (name,)))
     return found
 
 
@@ -96,11 +97,4 @@ def held(parts: Sequence[float]) -> tuple[str, ...]:
 
 def _shares(path: Path) -> tuple[float, ...]:
     with Image.open(path) as opened:
-        picture = opened.convert("RGBA")
-    return in_order(shares(np.asarray(on_ground(picture, WHITE)), np.asarray(picture)[..., 3] > 127))
-
-
-def _jpeg(picture: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=95)
-    return buffer.getvalue()
+        return measured(opened.convert("RGBA"))[1]

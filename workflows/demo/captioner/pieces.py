@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from PIL import Image, ImageOps
 
+from pipeline.pictures import on_white
 from workflows.demo.captioner.captions import Kind, plain_name
 from workflows.demo.captioner.colours import in_order, leading, shares
 from workflows.demo.captioner.shape import CELL, MAX_PIXELS, MIN_PIXELS, PATCH, Grid
@@ -19,7 +20,6 @@ KEPT = 160  # longest side at which art is held in memory
 LONGEST = 3.0  # aspect ratio beyond which a picture is left out
 VALIDATION = 0.08  # share of the groups of a split that choose a training's recipe and are not trained on
 MEASURED = 64  # longest side at which a tinted piece is measured
-WHITE = (255, 255, 255)
 # What a mirror makes untrue: directions, and whatever bears letters, digits or a coat of arms.
 SIDED = re.compile(r"\b(left|right|arrow|flag|keycap|letters?|text|sign|symbol|clock|oclock|map|[a-z]'s|logo|number)\b")
 Generator = np.random.Generator
@@ -71,13 +71,13 @@ def _art(row: dict[str, Any], folder: Path) -> Art | None:
     solo = edge < 0.4 and 0.1 < painted.mean() < 0.95
     kind: Kind = "emoji" if row["source"] == "emoji" else "clip art"
     apart = fraction("captioner validation", row["group"]) < VALIDATION
-    colours, held = _measured(picture)
+    colours, held = measured(picture)
     return Art(picture, name, kind, colours, held, grid_of(wide, high), 1.0, bool(solo), apart)
 
 
-def _measured(picture: Image.Image) -> tuple[tuple[str, ...], tuple[float, ...]]:
+def measured(picture: Image.Image) -> tuple[tuple[str, ...], tuple[float, ...]]:
     """Main colours of the painted pixels, and the share of each of COLOURS."""
-    held = shares(np.asarray(on_ground(picture, WHITE)), np.asarray(picture)[..., 3] > 127)
+    held = shares(np.asarray(on_white(picture)), np.asarray(picture)[..., 3] > 127)
     return leading(held), in_order(held)
 
 
@@ -94,7 +94,7 @@ def turned(art: Art, rng: Generator) -> Art:
     picture = _tinted(picture, rng)
     small = picture.copy()
     small.thumbnail((MEASURED, MEASURED), Image.Resampling.BOX)
-    colours, held = _measured(small)
+    colours, held = measured(small)
     return replace(art, picture=picture, colours=colours, shares=held) if colours else art
 
 
@@ -111,13 +111,6 @@ def _tinted(picture: Image.Image, rng: Generator) -> Image.Image:
     tinted = Image.merge("HSV", parts).convert("RGB")
     tinted.putalpha(picture.getchannel("A"))
     return tinted
-
-
-def on_ground(picture: Image.Image, colour: tuple[int, int, int]) -> Image.Image:
-    """An RGBA picture painted over a plain colour, RGB."""
-    ground = Image.new("RGBA", picture.size, (*colour, 255))
-    ground.alpha_composite(picture)
-    return ground.convert("RGB")
 
 
 def grid_of(width: int, height: int) -> Grid:

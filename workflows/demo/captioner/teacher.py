@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from workflows.demo.captioner.pieces import Art, on_ground
+from pipeline.pictures import on_white
+from workflows.demo.captioner.pieces import Art
 
 SIDE, DIMENSIONS = 224, 256
 
@@ -32,9 +33,7 @@ def _pooled(art: list[Art], batch: int = 16) -> NDArray[np.float32]:
     seen = []
     with torch.inference_mode():
         for start in range(0, len(art), batch):
-            pictures = [
-                on_ground(piece.picture, (255, 255, 255)).resize((SIDE, SIDE)) for piece in art[start : start + batch]
-            ]
+            pictures = [on_white(piece.picture).resize((SIDE, SIDE)) for piece in art[start : start + batch]]
             pixels = torch.from_numpy(np.stack([np.asarray(picture) for picture in pictures])).permute(0, 3, 1, 2)
             seen.append(net.extract_features((pixels.float() - 127) / 128).mean((2, 3)).numpy())
     return np.concatenate(seen)
