@@ -55,10 +55,11 @@ class Config:
     execution: Execution = Execution()
 
 
-class _Strict(yaml.SafeLoader):
+class Strict(yaml.SafeLoader):
     """YAML without duplicate keys: the last of two would win in silence."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """A mapping, if each of its keys stands once."""
         keys = [self.construct_object(key, deep=deep) for key, _ in node.value]
         twice = {key for key in keys if keys.count(key) > 1}
         if twice:
@@ -79,7 +80,7 @@ def load(path: Path, overrides: Iterable[str] = ()) -> Config:
         ConfigError: naming the key that is wrong and what would be right.
     """
     try:
-        raw = yaml.load(path.read_text(encoding="utf-8"), _Strict)
+        raw = yaml.load(path.read_text(encoding="utf-8"), Strict)
     except OSError as error:
         raise ConfigError(
             f"{path} cannot be read: {error.strerror}. Name a config file, for example configs/demo.yaml."

@@ -35,7 +35,7 @@ def work(config: Config, kinds: Sequence[str]) -> int:
     names = _names(plan, kinds)
     finish(plan.store)  # a removal that was killed
     plan.claim()
-    if all(_all_done(plan, step) for step in plan.steps if step.name in names):
+    if all(all_done(plan, step) for step in plan.steps if step.name in names):
         console.print(
             f"Nothing to do: every part of {', '.join(sorted(names))} is committed in {config.pool}.", soft_wrap=True
         )
@@ -57,7 +57,7 @@ def work(config: Config, kinds: Sequence[str]) -> int:
 def done(config: Config) -> bool:
     """Whether every step of the recipe is committed."""
     plan = plan_of(config)
-    return all(_all_done(plan, step) for step in plan.steps)
+    return all(all_done(plan, step) for step in plan.steps)
 
 
 def _names(plan: Plan, kinds: Sequence[str]) -> set[str]:
@@ -69,16 +69,17 @@ def _names(plan: Plan, kinds: Sequence[str]) -> set[str]:
 
 
 def _demand_done(plan: Plan, names: set[str]) -> None:
-    waiting = [step for step in plan.steps if step.name in names and not _all_done(plan, step)]
+    waiting = [step for step in plan.steps if step.name in names and not all_done(plan, step)]
     if not waiting:
         return
-    missing = [name for name in waiting[0].inputs if not _all_done(plan, plan.by_name[name])]
+    missing = [name for name in waiting[0].inputs if not all_done(plan, plan.by_name[name])]
     raise ConfigError(
         f"Step {waiting[0].name!r} waits for {', '.join(missing) or 'its inputs'}. Run those first, or `pairpool run` for all."
     )
 
 
-def _all_done(plan: Plan, step: Step) -> bool:
+def all_done(plan: Plan, step: Step) -> bool:
+    """Whether a step is committed on every unit."""
     places = plan.places(step)
     return bool(places) and all(plan.done(step, place) for place in places)
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
 from pipeline.errors import ConfigError
@@ -42,6 +43,7 @@ class Train(Step):
 
     kind: ClassVar[str] = "train"
     scope: ClassVar[Scope] = "pool"
+    keeps_names: ClassVar[bool] = True  # open_clip looks for weights and config by their names
 
     shards: str = "shards"
     holdout: Path | None = content(default=None)
@@ -57,10 +59,6 @@ class Train(Step):
     def folder(self) -> str:
         """Models lie apart from columns."""
         return f"models/{self.name}/{self.version}"
-
-    def path(self, role: str, task: Task, digest: str) -> str:
-        """open_clip looks for weights and config by their names: one folder a model."""
-        return f"{self.folder}/{task.unit}/{role}"
 
     @contextmanager
     def start(self, store: Store, tables: Mapping[str, Entry]) -> Iterator[Work]:
@@ -78,25 +76,15 @@ class Train(Step):
         if outlives:
             recipe_of = fingerprint([task.basis, literals(self.config)])
             folder = outlives.absolute() / f"{self.name}-{self.version}-{task.unit}-{recipe_of[:16]}"
-        done = self._trained(self._tars(store, task), folder)
+        done = self._trained(tars(store, task, self.shards), folder)
         committed.append(folder)
         curves = draw(folder / METRICS, done.evaluation, folder / CURVES)
-        failed = len(done.faults)
-        counts = {SUCCESS: done.visited - failed, FAILED: failed, NOT_SELECTED: done.samples - done.visited}
-        facts = {"steps": done.steps, "samples_seen": done.shown, "texts": dict(sorted(done.fields.items()))}
         told = {
             "skipped": done.skipped if self.config.online else 0,
             "resumed": done.resumed,
             "unusable_steps": done.unusable,
         }
-        facts |= {name: number for name, number in told.items() if number}
-        return Outcome(
-            done.files | {CURVES: curves},
-            done.samples,
-            {status: rows for status, rows in counts.items() if rows},
-            dict(Counter(done.faults.values())),
-            facts | {"samples_per_second": round(done.rate, 1)},
-        )
+        return outcome(done, done.files | {CURVES: curves}, {name: number for name, number in told.items() if number})
 
     def _trained(self, tars: list[Path], folder: Path) -> Trained:
         from workflows.training.shards import Shards
@@ -117,9 +105,29 @@ class Train(Step):
             )
         return train_together(call, lambda work, arguments: spawned(work, arguments, self.resources.workers))
 
-    def _tars(self, store: Store, task: Task) -> list[Path]:
-        files = task.inputs[self.shards][POOL][-1].files
-        names = sorted(role for role in files if role.endswith(".tar"))
-        if not names:
-            raise ConfigError(f"Step {self.name!r} trains on {self.shards!r}, which has no tars. Name an export.")
-        return [store.fetch(files[name][0]) for name in names]
+
+def tars(store: Store, task: Task, export: str) -> list[Path]:
+    """The tars of an export that is an input of a task.
+
+    Raises:
+        ConfigError: if it is no export.
+    """
+    files = task.inputs[export][POOL][-1].files
+    names = sorted(role for role in files if role.endswith(".tar"))
+    if not names:
+        raise ConfigError(f"Step {task.step!r} reads {export!r}, which has no tars. Name an export.")
+    return [store.fetch(files[name][0]) for name in names]
+
+
+def outcome(done: Trained, files: Mapping[str, Path], told: Mapping[str, int] = MappingProxyType({})) -> Outcome:
+    """A training as a part: `success` are the samples that were shown, and what was `told` stands among its facts."""
+    failed = len(done.faults)
+    counts = {SUCCESS: done.visited - failed, FAILED: failed, NOT_SELECTED: done.samples - done.visited}
+    facts = {"steps": done.steps, "samples_seen": done.shown, "texts": dict(sorted(done.fields.items()))}
+    return Outcome(
+        dict(files),
+        done.samples,
+        {status: rows for status, rows in counts.items() if rows},
+        dict(Counter(done.faults.values())),
+        facts | dict(told) | {"samples_per_second": round(done.rate, 1)},
+    )

@@ -38,6 +38,7 @@ class Compare(Step):
 
     kind: ClassVar[str] = "ablation"
     scope: ClassVar[Scope] = "pool"
+    keeps_names: ClassVar[bool] = True
 
     name: str = "ablate"
     trials: Mapping[str, tuple[str, ...]]
@@ -57,10 +58,6 @@ class Compare(Step):
     def folder(self) -> str:
         """Beside the trials."""
         return f"ablation/{self.name}/{self.version}"
-
-    def path(self, role: str, task: Task, digest: str) -> str:
-        """Results keep their names, in a folder that belongs to what they were made from."""
-        return f"{self.folder}/{task.unit}/{role}"
 
     @contextmanager
     def start(self, store: Store, tables: Mapping[str, Entry]) -> Iterator[Work]:

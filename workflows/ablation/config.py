@@ -14,10 +14,24 @@ from pydantic import TypeAdapter, ValidationError
 from curation.rules import Rule
 from pipeline.errors import ConfigError
 from pipeline.recipe import execution, recipe
+from workflows.config import Strict
 from workflows.training.config import TrainConfig
 
 NAME = re.compile(r"[a-z0-9_]+")
-SAME = ("model", "architecture", "batch", "steps", "seconds", "seed")  #: fields in which arms may not differ
+#: Fields in which arms may not differ: they would not train the same model, from the same weights, on as many samples.
+SAME = (
+    "model",
+    "architecture",
+    "model_file",
+    "pretrained",
+    "weights",
+    "frozen",
+    "long_texts",
+    "batch",
+    "steps",
+    "seconds",
+    "seed",
+)
 
 
 @recipe
@@ -141,6 +155,6 @@ def read(path: Path) -> Ablation:
         ConfigError: naming the key that is wrong.
     """
     try:
-        return TypeAdapter(Ablation).validate_python(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return TypeAdapter(Ablation).validate_python(yaml.load(path.read_text(encoding="utf-8"), Strict))
     except (OSError, yaml.YAMLError, ValidationError, TypeError) as error:
         raise ConfigError(f"{path} is no ablation: {error}. See configs/ablate.yaml for one.") from error

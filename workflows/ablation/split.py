@@ -16,7 +16,8 @@ from pipeline.rows import SUCCESS
 from pipeline.step import Entry, Outcome, Scope, Step, Task, Work
 from pipeline.store import Store
 from workflows.ablation.diet import Truth, diet
-from workflows.ablation.trial import samples, tars
+from workflows.ablation.trial import samples
+from workflows.train import tars
 
 PROOF, DIET = "split.json", "diet.json"
 KNOWN = ("group", "fault", "true_name")
@@ -85,7 +86,7 @@ class Disjoint(Step):
 
 def uids(shards: Any) -> Iterator[str]:
     """The uid of every sample; its key where it has none."""
-    return (raw.texts.get("uid", raw.key) for raw in samples(shards))
+    return (raw.uid for raw in samples(shards))
 
 
 def known(pool: Path) -> Truth:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,9 +13,9 @@ import pyarrow.parquet as pq
 
 from pipeline.errors import ConfigError
 from pipeline.recipe import content, execution, recipe
-from pipeline.rows import FAILED, NOT_SELECTED, SUCCESS
-from pipeline.step import POOL, Entry, Outcome, Scope, Step, Task, Work
+from pipeline.step import Entry, Outcome, Scope, Step, Task, Work
 from pipeline.store import Store
+from workflows.train import outcome, tars
 from workflows.training.config import TrainConfig
 
 if TYPE_CHECKING:
@@ -43,6 +42,7 @@ class Trial(Step):
 
     kind: ClassVar[str] = "ablation-trial"
     scope: ClassVar[Scope] = "pool"
+    keeps_names: ClassVar[bool] = True  # open_clip looks for weights and config by their names
 
     shards: str
     check: str
@@ -61,10 +61,6 @@ class Trial(Step):
         """Apart from the models that the recipe itself trains."""
         return f"ablation/{self.name}/{self.version}"
 
-    def path(self, role: str, task: Task, digest: str) -> str:
-        """open_clip looks for weights by their names: one folder a trial."""
-        return f"{self.folder}/{task.unit}/{role}"
-
     @contextmanager
     def start(self, store: Store, tables: Mapping[str, Entry]) -> Iterator[Work]:
         """Give the function that trains and judges."""
@@ -78,16 +74,7 @@ class Trial(Step):
         done = train(self.config, Shards(tars(store, task, self.shards)), folder)
         files = judge(load(folder), Shards.of(_given(self.holdout)), self.names, folder)
         files |= dict(done.files) if self.keep_models else {METRICS: done.files[METRICS]}
-        failed = len(done.faults)
-        counts = {SUCCESS: done.visited - failed, FAILED: failed, NOT_SELECTED: done.samples - done.visited}
-        facts = {"steps": done.steps, "samples_seen": done.shown, "texts": dict(sorted(done.fields.items()))}
-        return Outcome(
-            files,
-            done.samples,
-            {status: rows for status, rows in counts.items() if rows},
-            dict(Counter(done.faults.values())),
-            facts | {"samples_per_second": round(done.rate, 1)},
-        )
+        return outcome(done, files)
 
 
 def judge(built: Built, holdout: Shards, names: Path | None, folder: Path) -> dict[str, Path]:
@@ -121,19 +108,6 @@ def found_by(built: Built, judged: Judged, pattern: str) -> pa.Table:
         columns = {"of": [name] * len(places), "uid": [judged.uids[place] for place in places], "group": groups}
         tables.append(pa.table(columns | dict(zip(WAYS, ranks, strict=True))))
     return pa.concat_tables(tables)
-
-
-def tars(store: Store, task: Task, export: str) -> list[Path]:
-    """The tars of an export that is an input of a task.
-
-    Raises:
-        ConfigError: if it is no export.
-    """
-    files = task.inputs[export][POOL][-1].files
-    names = sorted(role for role in files if role.endswith(".tar"))
-    if not names:
-        raise ConfigError(f"Step {task.step!r} reads {export!r}, which has no tars. Name an export.")
-    return [store.fetch(files[name][0]) for name in names]
 
 
 def samples(shards: Shards) -> Iterator[Raw]:

@@ -11,6 +11,7 @@ from rich.console import Console
 from pipeline.errors import ConfigError
 from pipeline.plan import Plan
 from pipeline.progress import Progress
+from pipeline.removal import finish
 from pipeline.run import Run
 from pipeline.step import POOL, Step
 from pipeline.store import Store
@@ -19,7 +20,7 @@ from workflows.ablation.recipe import needed
 from workflows.ablation.tell import show
 from workflows.config import Config
 from workflows.report.step import PAGE
-from workflows.runner import executor
+from workflows.runner import all_done, executor
 
 
 def run(base: Config, added: Sequence[Step], pages: Sequence[Step], console: Console) -> None:
@@ -29,6 +30,7 @@ def run(base: Config, added: Sequence[Step], pages: Sequence[Step], console: Con
         ConfigError: if the recipe is not done as far as the added steps read it.
     """
     store, before = Store(base.pool), needed(added, base.steps)
+    finish(store)  # a removal that was killed
     waiting = undone(Plan(store, before), before)
     if waiting:
         raise ConfigError(
@@ -66,4 +68,4 @@ def where(plan: Plan, step: Step, role: str) -> str:
 
 def undone(plan: Plan, of: Sequence[Step]) -> list[Step]:
     """The steps that are not committed on every unit."""
-    return [step for step in of if not all(plan.done(step, at) for at in plan.places(step)) or not plan.places(step)]
+    return [step for step in of if not all_done(plan, step)]

@@ -69,7 +69,7 @@ def look(built: Built, shards: Shards, batch: int = 256) -> Judged:
     if not read:
         raise DataError(f"The held-out shards have no readable sample ({dict(left_out)}). Make them again.")
     fields = [{"txt": raw.texts["txt"], **raw.fields} for raw in read]
-    return Judged(torch.cat(features), [raw.texts.get("uid", raw.key) for raw in read], fields, left_out)
+    return Judged(torch.cat(features), [raw.uid for raw in read], fields, left_out)
 
 
 def _batches(shards: Shards, size: int, batch: int, left_out: Counter[str]) -> Iterator[tuple[list[Raw], list[Pixels]]]:

@@ -37,6 +37,11 @@ class Raw:
     texts: Mapping[str, str]
     fields: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def uid(self) -> str:
+        """Of the json; the key where it has none."""
+        return self.texts.get("uid", self.key)
+
 
 @dataclass(frozen=True)
 class Members:
