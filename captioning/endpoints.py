@@ -10,7 +10,6 @@ from typing import Protocol
 
 import aiohttp
 
-from captioning.metrics import Reading
 from captioning.pace import Pace
 
 LONGEST_PAUSE = 30.0  # seconds
@@ -75,7 +74,7 @@ class Endpoint(Protocol):
     async def broken(self, address: Address, fault: Fault) -> bool:
         """Look at it after a fault. Says whether it is broken, rather than only the one request."""
 
-    async def tend(self, reading: Reading | None) -> None:
+    async def tend(self) -> None:
         """Care for it, every second or so while it can be looked at."""
 
     def answered(self) -> None:

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from captioning.language import Language, wrong_language
 from captioning.loops import loops
@@ -115,8 +116,7 @@ def bounds_fault(text: str, asked: Field) -> str | None:
 
 def copies(text: str, prompt_text: str, words: int = COPIED_WORDS) -> bool:
     """Whether `text` shares a run of more than `words` words with the prompt; case and punctuation are left aside."""
-    runs = _runs(prompt_text, words + 1)
-    return bool(runs) and not runs.isdisjoint(_runs(text, words + 1))
+    return not _runs_of_prompt(prompt_text, words + 1).isdisjoint(_runs(text, words + 1))
 
 
 def unfinished(text: str) -> bool:
@@ -136,6 +136,12 @@ def same(text: str, other: str, words: int) -> bool:
 def plain(text: str) -> str:
     """A text without case, punctuation and compatibility forms, to compare it."""
     return " ".join(re.findall(r"\w+", unicodedata.normalize("NFKC", text).casefold()))
+
+
+@lru_cache(maxsize=64)
+def _runs_of_prompt(text: str, length: int) -> frozenset[tuple[str, ...]]:
+    """The same for every caption that the prompt asks for."""
+    return frozenset(_runs(text, length))
 
 
 def _runs(text: str, length: int) -> set[tuple[str, ...]]:

@@ -11,7 +11,6 @@ from dataclasses import replace
 import aiohttp
 
 from captioning.endpoints import Address, Fault, Unreachable, describe, pause, served
-from captioning.metrics import Reading
 from captioning.pace import Pace
 from pipeline.errors import ConfigError
 
@@ -84,7 +83,7 @@ class Given:
             self._failures += 1
             self._rests_until = now + pause(self._failures)
 
-    async def tend(self, reading: Reading | None) -> None:
+    async def tend(self) -> None:
         """It is not ours to care for."""
 
     def answered(self) -> None:

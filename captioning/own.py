@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager
 import aiohttp
 
 from captioning.endpoints import Address, Fault, describe, pause
-from captioning.metrics import Reading
 from captioning.pace import Pace
 from captioning.server import Server, healthy
 from pipeline.errors import MachineError
@@ -122,7 +121,7 @@ class Own:
                 await asyncio.to_thread(self._server.kill)
             return True
 
-    async def tend(self, reading: Reading | None) -> None:
+    async def tend(self) -> None:
         """Recycle it if it has grown too much since its first request was answered."""
         if self._growth is None or time.monotonic() < self._weighed + WEIGHED or self._in_vain:
             return

@@ -67,7 +67,7 @@ class Watch:
         if reading is not None:
             self._learn(endpoint, reading)
         with contextlib.suppress(MachineError):  # whoever asks next meets it too
-            await endpoint.tend(reading)
+            await endpoint.tend()
 
     def _learn(self, endpoint: Endpoint, reading: Reading) -> None:
         endpoint.pace.see(reading.running, reading.waiting, endpoint.load)

@@ -43,18 +43,12 @@ class Scored:
         Distractors that share a word with the phrase are left out. None where the phrase was not scored, or nothing to
         compare it with.
         """
-        return None if phrase not in self.phrases else self._above(phrase, self.phrases[phrase])
-
-    def standing_of(self, text: str, words: str) -> float | None:
-        """The same of a whole caption, whose words are given."""
-        cosine = self.texts.get(text)
-        return None if cosine is None else self._above(words, cosine)
-
-    def _above(self, words: str, cosine: float) -> float | None:
-        said = {singular(word) for word in words.casefold().split()}
+        if phrase not in self.phrases:
+            return None
+        said = {singular(word) for word in phrase.casefold().split()}
         others = [score for name, score in self.distractors.items() if not said & set(map(singular, name.split()))]
         spread = pstdev(others) if len(others) > 1 else 0.0
-        return (cosine - fmean(others)) / spread if spread > 0 else None
+        return (self.phrases[phrase] - fmean(others)) / spread if spread > 0 else None
 
 
 def probes(texts: Sequence[str | None], phrases: Sequence[str], distractors: Sequence[str]) -> list[str]:

@@ -16,11 +16,11 @@ from typing import Any
 
 import yaml
 
-from captioning.prompts.form import ALT_TEXT, ALT_TEXT_CHARACTERS, Pass, Prompt, tame
+from captioning.prompts.form import ALT_TEXT_CHARACTERS, Pass, Prompt, tame
 from captioning.schema import Field, ListField, TextField
 from pipeline.errors import ConfigError
 
-__all__ = ["ALT_TEXT", "ALT_TEXT_CHARACTERS", "Pass", "Prompt", "known", "load", "tame"]
+__all__ = ["ALT_TEXT_CHARACTERS", "Pass", "Prompt", "known", "load", "tame"]
 
 #: Of a prompt that names no fields.
 GRANULARITIES = (TextField("short", 1, 160), TextField("medium", 1, 480), TextField("long", 1, 1600))

@@ -10,8 +10,7 @@ from typing import Any
 from captioning.schema import Field
 from pipeline.recipe import fingerprint
 
-IMAGE, CROP, ALT_TEXT = "{image}", "{crop}", "{alt_text}"
-BOXES, LANGUAGE, FIELDS, BOUNDS = "{boxes}", "{language}", "{fields}", "{bounds}"
+IMAGE, CROP = "{image}", "{crop}"  # the slots that are pictures
 ALT_TEXT_CHARACTERS = 500  # about the 128 tokens that Altogether conditions on (arXiv:2410.17251)
 GIVEN_CHARACTERS = 4000  # of any other text that a row brings: a long caption, to be rewritten or merged
 
@@ -122,11 +121,6 @@ class Prompt:
     def wants_image(self) -> bool:
         """Whether any pass looks at the picture."""
         return bool(self.slots & {"image", "crop"})
-
-    @property
-    def text(self) -> str:
-        """All constant text."""
-        return " ".join(one.text for one in self.passes)
 
     def messages(self, image_url: str, alt_text: str | None) -> list[dict[str, Any]]:
         """The messages of the first pass about one image, for all of its fields."""
