@@ -9,9 +9,9 @@ is done again. A pair whose URL the pool has already is a failed row that names 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
@@ -24,19 +24,17 @@ import pyarrow.parquet as pq
 from curation.lists import count_lines, list_files, read_list
 from curation.pairs import PAIR, Pair, again, pair_of, rows_of_shard
 from pipeline.errors import ConfigError, DataError
-from pipeline.plan import shard_name
 from pipeline.recipe import content, digest_path, execution, recipe
-from pipeline.rows import shard_of, write_parquet
-from pipeline.stage import account
-from pipeline.step import Entry, Outcome, Scope, Step, Task, Work
+from pipeline.rows import shard_of
+from pipeline.source import Source, write_shards
+from pipeline.step import Entry, Outcome, Task, Work
 from pipeline.store import Store
-from pipeline.tombstones import blank, dead
 
 SPILLS = 128  #: files open at a time, whatever the number of shards
 
 
 @recipe
-class Intake(Step):
+class Intake(Source):
     """The first step of every pool; its name is `rows`.
 
     Attributes:
@@ -48,9 +46,7 @@ class Intake(Step):
     """
 
     kind: ClassVar[str] = "intake"
-    scope: ClassVar[Scope] = "pool"
 
-    name: str = "rows"
     urls: Path | None = content(default=None)
     more: tuple[Path, ...] = execution(default=())
     columns: Mapping[str, str] = execution(default={})
@@ -58,23 +54,9 @@ class Intake(Step):
     source: str = ""
 
     @property
-    def inputs(self) -> tuple[str, ...]:
-        """Nothing: the list lies outside the pool."""
-        return ()
-
-    @property
     def editions(self) -> tuple[str, ...]:
         """The first list, whose bytes are identity already, and the digest of each that came later."""
         return ("", *map(digest_path, self.more))
-
-    @property
-    def folder(self) -> str:
-        """Where the rows lie."""
-        return "rows"
-
-    def path(self, role: str, task: Task, digest: str) -> str:
-        """One file a shard."""
-        return f"{self.folder}/{role}-{digest[:16]}.parquet"
 
     @contextmanager
     def start(self, store: Store, tables: Mapping[str, Entry]) -> Iterator[Work]:
@@ -94,16 +76,8 @@ class Intake(Step):
         spills = self._spill(urls, folder, shards)
         known = known_keys(store, task.own, spills) if task.own else {}
         begin = sum(len(part.files) for part in task.own)
-        stone, files, counts, reasons = dead(store), {}, Counter[str](), Counter[str]()
-        for shard, rows in _shards_of(spills, shards, begin, known):
-            files[shard_name(shard)] = folder / f"{shard_name(shard)}.parquet"
-            table = blank(rows, stone) if stone else rows
-            write_parquet(table, files[shard_name(shard)])
-            told, why = account(table)
-            counts.update(told)
-            reasons.update(why)
-        facts = {"lines": lines, "merged": lines - sum(counts.values()), "list": urls.name}
-        return Outcome(dict(sorted(files.items())), sum(counts.values()), counts, reasons, facts)
+        made = write_shards(store, _shards_of(spills, shards, begin, known), folder)
+        return replace(made, facts={"lines": lines, "merged": lines - made.rows, "list": urls.name})
 
     def _pairs(self, urls: Path) -> Iterator[Pair]:
         lines = chain.from_iterable(read_list(file, self.columns) for file in list_files(urls))

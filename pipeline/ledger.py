@@ -27,16 +27,35 @@ class Ledger:
         Raises:
             RecipeChanged: with the fields that differ.
         """
-        path = f"{_folder(step.name, step.version)}/identity.json"
-        if self.store.create(path, json.dumps(identity, indent=1, sort_keys=True).encode()):
+        if self.bind(step.name, step.version, identity):
             return
-        changed = differences(json.loads(self.store.get(path)), identity)
+        changed = differences(self.identity(step.name, step.version), identity)
         if changed:
             raise RecipeChanged(
                 f"The recipe of step {step.name!r} differs from the one that made version {step.version!r} in {self.store.root}:\n  "
                 + "\n  ".join(changed)
                 + '\nGive the step a new version (`version: "2"`) to keep both, or undo the change, or use another pool folder.'
             )
+
+    def identity(self, step: str, version: str) -> Identity:
+        """The recipe that a version of a step is bound to.
+
+        Raises:
+            BrokenPart: if it was never claimed.
+        """
+        found: Identity = json.loads(self.store.get(_claim(step, version)))
+        return found
+
+    def identities(self) -> Iterator[tuple[str, str, Identity]]:
+        """Step, version and recipe of all that was ever claimed."""
+        for path in self.store.list("ledger/"):
+            if path.endswith("/identity.json"):
+                step, version = path.split("/")[1:3]
+                yield step, version, self.identity(step, version)
+
+    def bind(self, step: str, version: str, identity: Identity) -> bool:
+        """Bind a version of a step to its recipe; False if it is bound already."""
+        return self.store.create(_claim(step, version), json.dumps(identity, indent=1, sort_keys=True).encode())
 
     def entries(self, step: str, version: str) -> dict[str, tuple[Entry, ...]]:
         """All committed parts of a step: unit -> its parts, oldest first."""
@@ -53,7 +72,7 @@ class Ledger:
         Raises:
             BrokenPart: if it is not there.
         """
-        path = f"{_folder(step, version)}/{unit}.{part}.json"
+        path = _path(step, version, unit, part)
         return _parse(self.store.get(path), path)
 
     def all_entries(self) -> Iterator[Entry]:
@@ -73,9 +92,9 @@ class Ledger:
             step.name, step.version, task.unit, task.part, task.basis, files,
             outcome.rows, dict(outcome.counts), dict(outcome.reasons), dict(outcome.facts),
         )  # fmt: skip
-        if self.store.create(_path(entry), _json(entry)):
+        if self.store.create(_path_of(entry), _json(entry)):
             return entry
-        return _parse(self.store.get(_path(entry)), _path(entry))
+        return self.entry(entry.step, entry.version, entry.unit, entry.part)
 
     def replace(
         self, entry: Entry, files: Mapping[str, Path], counts: Mapping[str, int], reasons: Mapping[str, int]
@@ -91,13 +110,13 @@ class Ledger:
             self.store.put(target, path)
             placed[role] = (target, digest, path.stat().st_size)
         made = replace(entry, files=placed, counts=counts, reasons=reasons, first={**old, **entry.first})
-        self.store.put(_path(entry), _json(made))
+        self.store.put(_path_of(entry), _json(made))
         for gone, _, _ in old.values():
             self.store.delete(gone)
 
     def forget(self, entry: Entry) -> None:
         """Delete a part: its entry, then its files."""
-        self.store.delete(_path(entry))
+        self.store.delete(_path_of(entry))
         for path, _, _ in entry.files.values():
             self.store.delete(path)
 
@@ -127,8 +146,16 @@ def _folder(step: str, version: str) -> str:
     return f"ledger/{step}/{version}"
 
 
-def _path(entry: Entry) -> str:
-    return f"{_folder(entry.step, entry.version)}/{entry.unit}.{entry.part}.json"
+def _claim(step: str, version: str) -> str:
+    return f"{_folder(step, version)}/identity.json"
+
+
+def _path(step: str, version: str, unit: str, part: int) -> str:
+    return f"{_folder(step, version)}/{unit}.{part}.json"
+
+
+def _path_of(entry: Entry) -> str:
+    return _path(entry.step, entry.version, entry.unit, entry.part)
 
 
 def _json(entry: Entry) -> bytes:

@@ -14,14 +14,13 @@ import pyarrow.parquet as pq
 
 from pipeline.errors import ContractError, UnknownStep
 from pipeline.rows import FAILED, SUCCESS
-from pipeline.step import POOL, Entry, Task
+from pipeline.step import Entry, Task
 from pipeline.store import Store
 
 IMAGE = "image"  #: the column that stands for the bytes of the row's member in the part's tar
 IMAGES = frozenset({"jpg", "jpeg", "png", "webp"})  #: suffixes of image members
 BLOCK = 512  #: of a tar
 HEADER = Struct("100s24x11s21xc188xc")  #: of a member: name, size, kind, and whether the name goes on elsewhere
-STATUS = ("status", "error_message")
 
 
 class ColumnRef(NamedTuple):
@@ -41,6 +40,13 @@ class ColumnRef(NamedTuple):
         if not (step and dot and column):
             raise UnknownStep(f"{text!r} is not a column. Columns are written step.column, for example rows.caption.")
         return cls(step, column)
+
+
+def column_names(store: Store, parts: Sequence[Entry]) -> list[str]:
+    """The columns that the parts of a shard have."""
+    first = next(part for part in parts if "parquet" in part.files)
+    names: list[str] = pq.read_schema(store.fetch(first.files["parquet"][0])).names
+    return names
 
 
 def read_columns(store: Store, parts: Sequence[Entry], columns: Iterable[str]) -> pa.Table:
@@ -151,8 +157,3 @@ def _plain_members(data: mmap | bytes) -> list[tuple[str, int, int]]:
 def _any_members(path: Path) -> list[tuple[str, int, int]]:
     with tarfile.open(path, "r:") as tar:
         return [(member.name, member.offset_data, member.size) for member in tar if member.isreg()]
-
-
-def table_entries(task: Task, names: Iterable[str]) -> dict[str, Entry]:
-    """The entries of pool-wide inputs, by step."""
-    return {name: task.inputs[name][POOL][-1] for name in names if POOL in task.inputs.get(name, {})}

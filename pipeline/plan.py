@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from pipeline.errors import ConfigError, RecipeChanged, UnknownStep
 from pipeline.ledger import Ledger
@@ -89,7 +90,7 @@ class Plan:
     def extent(self, step: Step) -> tuple[int, int]:
         """How many units of a step are done, and how many there are; of the intake, lists."""
         if step is self.steps[0]:
-            return len(self._of(step).get("pool", ())), len(step.editions)
+            return len(self._of(step).get("pool", ())), len(self._wanted)
         places = self.places(step)
         return sum(self.done(step, place) is not None for place in places), len(places)
 
@@ -144,13 +145,18 @@ class Plan:
         parts = {name: {shard: state.parts for shard, state in found.items()} for name, found in inputs.items()}
         return Task(step.name, unit, len(own), basis, shards, parts, own)
 
+    @cached_property
+    def _wanted(self) -> list[str]:
+        """The basis of the intake's part for every list that the recipe names; their bytes are read for it, once."""
+        return [_digest([edition]) for edition in self.steps[0].editions]
+
     def _source(self, step: Step) -> Done | Task:
         """The intake: done when every list that the recipe names has its part.
 
         Raises:
             RecipeChanged: if the lists that were taken in are not the first ones of the recipe.
         """
-        own, wanted = self._of(step).get("pool", ()), [_digest([edition]) for edition in step.editions]
+        own, wanted = self._of(step).get("pool", ()), self._wanted
         for k, part in enumerate(own):
             if part.basis != (wanted[k] if k < len(wanted) else None):
                 taken = part.facts.get("list", "unknown")

@@ -90,12 +90,12 @@ def annotate_shard(stage: Stage, annotate: Annotate, store: Store, task: Task, f
     rows = read_shard(store, task, shard, _columns_to_read(stage))
     status = _status_before(stage, rows, _covered(store, task))
     todo = pc.indices_nonzero(pc.is_null(status))
+    if len(todo) == 0 and task.own:
+        return Outcome({}, 0, {})  # nothing new: the entry records that this basis was looked at
     made = _run(stage, annotate, store, task, rows.take(todo))
     table = _scatter(stage, rows, status, todo, made)
     path = folder / "part.parquet"
     write_parquet(table, path)
-    if len(todo) == 0 and task.own:
-        return Outcome({}, 0, {})  # nothing new: the entry records that this basis was looked at
     return Outcome({"parquet": path}, rows.num_rows, *account(table))
 
 

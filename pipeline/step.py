@@ -111,6 +111,9 @@ class Step:
 
     kind: ClassVar[str]
     scope: ClassVar[Scope] = "shard"
+    keeps_names: ClassVar[bool] = (
+        False  # whether files keep their names, in a folder of their unit, for readers that want them
+    )
     in_hand: ClassVar[int] = 1  # units that one worker does at once, each in a thread of its own: see `Worker`
 
     name: str
@@ -139,10 +142,12 @@ class Step:
         return f"columns/{self.name}/{self.version}"
 
     def path(self, role: str, task: Task, digest: str) -> str:
-        """Where a file of a part lies in the store: by default under its digest, so that it is never overwritten.
+        """Where a file of a part lies in the store: under its digest, so that it is never overwritten, or under its name.
 
         Roles are suffixes or file names: `parquet` gives `<unit>-<digest>.parquet`, `stats.json` `<unit>-<digest>_stats.json`.
         """
+        if self.keeps_names:
+            return f"{self.folder}/{task.unit}/{role}"
         supplement = f".{task.part}" if task.part else ""
         return f"{self.folder}/{task.unit}{supplement}-{digest[:16]}{'_' if '.' in role else '.'}{role}"
 

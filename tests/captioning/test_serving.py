@@ -182,7 +182,7 @@ def test_growth_alone_recycles(tmp_path: Path) -> None:
         async with client(server=server, growth=-1.0) as found:  # whatever it holds, it has grown by more than that
             await found.ask(message())
             (endpoint,) = found._endpoints
-            await endpoint.tend(None)
+            await endpoint.tend()
             assert not server.alive
             await found.ask(message())
             return server.starts

@@ -117,7 +117,7 @@ def test_a_lone_surrogate_in_json_is_replaced(tmp_path):
     assert pair_of(line, "s")["texts"][0]["text"] == "bad \N{REPLACEMENT CHARACTER} text"
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(urls=st.lists(st.integers(0, 40), min_size=1, max_size=60), shard_rows=st.integers(1, 70))
 def test_however_it_is_cut_every_url_is_one_row_with_a_unique_key(make_pool, urls, shard_rows):
     pool = make_pool([{"url": f"http://a.org/{k}", "caption": f"c{k}"} for k in urls], shard_rows)

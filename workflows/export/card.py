@@ -12,8 +12,6 @@ import yaml
 
 from pipeline.recipe import Identity
 from pipeline.step import Task
-from pipeline.store import Store
-from workflows.export.lineage import lineage
 
 if TYPE_CHECKING:
     from workflows.export.account import Account
@@ -75,9 +73,8 @@ The pictures and their texts belong to their authors; this export grants no righ
 where the pool knows it. Machine-made captions carry the terms of the model that wrote them."""
 
 
-def card(path: Path, step: Export, task: Task, store: Store, account: Account) -> Path:
-    """Write the card of an export, without dates: the same export gives the same card."""
-    steps = lineage(store, step)
+def card(path: Path, step: Export, task: Task, steps: Mapping[str, Identity], account: Account) -> Path:
+    """Write the card of an export and its lineage, without dates: the same export gives the same card."""
     text = CARD.format(
         header=_header(step, account),
         title=step.title,

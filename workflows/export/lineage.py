@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
+from pipeline.ledger import Ledger
 from pipeline.recipe import Identity, fingerprint
 from pipeline.step import Step
 from pipeline.store import Store
@@ -17,8 +18,10 @@ def lineage(store: Store, step: Step) -> dict[str, Identity]:
     A step names its inputs by the fingerprints of their recipes, so of several versions the right one is found; in a pool that
     was repacked the steps of the parent stand as `<step>@parent`.
     """
-    identities = _identities(store)
-    found, waiting = dict[str, Identity](), [(step.name, _claimed(store, step))]
+    ledger = Ledger(store)
+    identities = _by_fingerprint(ledger)
+    own = ledger.identity(step.name, step.version) | {"version": step.version}
+    found, waiting = dict[str, Identity](), [(step.name, own)]
     while waiting:
         name, identity = waiting.pop()
         found[name] = identity
@@ -30,23 +33,15 @@ def lineage(store: Store, step: Step) -> dict[str, Identity]:
     return dict(sorted(found.items()))
 
 
-def write_recipe(path: Path, store: Store, step: Step) -> Path:
-    """Write the lineage as JSON; digests stand for the files that a recipe names."""
-    path.write_text(json.dumps(lineage(store, step), indent=1, sort_keys=True) + "\n", encoding="utf-8")
+def write_recipe(path: Path, steps: Mapping[str, Identity]) -> Path:
+    """Write a lineage as JSON; digests stand for the files that a recipe names."""
+    path.write_text(json.dumps(steps, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     return path
 
 
-def _claimed(store: Store, step: Step) -> Identity:
-    known: Identity = json.loads(store.get(f"ledger/{step.name}/{step.version}/identity.json"))
-    return known | {"version": step.version}
-
-
-def _identities(store: Store) -> dict[str, dict[str, Identity]]:
+def _by_fingerprint(ledger: Ledger) -> dict[str, dict[str, Identity]]:
     """Fingerprint -> step -> identity, of every step and version of the pool."""
     found: dict[str, dict[str, Identity]] = {}
-    for path in store.list("ledger/"):
-        if path.endswith("/identity.json"):
-            identity: dict[str, Any] = json.loads(store.get(path))
-            step, version = path.split("/")[1:3]
-            found.setdefault(fingerprint(identity), {})[step] = identity | {"version": version}
+    for step, version, identity in ledger.identities():
+        found.setdefault(fingerprint(identity), {})[step] = identity | {"version": version}
     return found

@@ -17,7 +17,7 @@ from workflows.export.account import Account
 from workflows.export.ahead import ahead
 from workflows.export.card import card
 from workflows.export.gather import Row
-from workflows.export.lineage import write_recipe
+from workflows.export.lineage import lineage, write_recipe
 from workflows.export.sample import OWN
 from workflows.export.side import VALIDATION, Side, on_validation_side, role_of, writing_side
 
@@ -46,8 +46,9 @@ def export(step: Export, store: Store, task: Task, folder: Path) -> Outcome:
         }
     if not account.written:
         raise DataError(_nothing(step, account))
-    files["recipe.json"] = write_recipe(folder / "recipe.json", store, step)
-    files["README.md"] = card(folder / "README.md", step, task, store, account)
+    steps = lineage(store, step)
+    files["recipe.json"] = write_recipe(folder / "recipe.json", steps)
+    files["README.md"] = card(folder / "README.md", step, task, steps, account)
     facts = account.facts() | {
         "shards": sum(len(side.writer.sizes) for side in sides),
         "bytes": sum(side.writer.bytes for side in sides),

@@ -13,10 +13,9 @@ from typing import BinaryIO, ClassVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipeline.errors import ContractError, DataError
-from pipeline.parts import read_columns, read_shard
+from pipeline.parts import column_names, read_columns, read_shard
 from pipeline.recipe import Identity, recipe
 from pipeline.rows import write_parquet
 from pipeline.stage import account
@@ -82,7 +81,7 @@ class Carried(Step):
     def _columns(self, origin: Origin, shard: int, rows: pa.Table) -> pa.Table:
         """All columns of some rows of one of the parent's shards."""
         parts = origin.parts(self.name, shard)
-        names = pq.read_schema(origin.store.fetch(parts[0].files["parquet"][0])).names
+        names = column_names(origin.store, parts)
         table = read_columns(origin.store, parts, names)
         table = table.take(pa.array([int(key[8:]) for key in rows["rows.parent_key"].to_pylist()], pa.int64()))
         if table["uid"] != rows["rows.uid"]:

@@ -11,6 +11,7 @@ import yaml
 from rich.console import Console
 
 from pipeline.errors import ConfigError
+from pipeline.ledger import Ledger
 from pipeline.plan import Plan
 from pipeline.step import POOL
 from pipeline.store import Store
@@ -78,10 +79,9 @@ def _config(parent: Config, origin: Origin, store: Store, shard_rows: int) -> di
 
 def _pass_on(plan: Plan, store: Store) -> None:
     """Give the child the recipes of all that its parent was made by, under `<step>@parent`: a card tells the whole of it."""
-    for path in plan.store.list("ledger/"):
-        folder, step, version, file = (*path.split("/"), "", "", "")[:4]
-        if file == "identity.json":
-            store.create(f"{folder}/{step}@parent/{version}/{file}", plan.store.get(path))
+    ledger = Ledger(store)
+    for step, version, identity in plan.ledger.identities():
+        ledger.bind(f"{step}@parent", version, identity)
 
 
 def tell(plan: Plan, path: Path, console: Console) -> None:

@@ -5,23 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipeline.errors import ConfigError, ContractError, DataError
-from pipeline.parts import read_columns
-from pipeline.plan import shard_name
+from pipeline.parts import column_names, read_columns
 from pipeline.recipe import recipe
-from pipeline.rows import FAILED, FAILED_UPSTREAM, QUARANTINED, REMOVED, ROWS, key_of, write_parquet
-from pipeline.stage import account
-from pipeline.step import Entry, Outcome, Scope, Step, Task, Work
+from pipeline.rows import FAILED, FAILED_UPSTREAM, QUARANTINED, REMOVED, ROWS, key_of
+from pipeline.source import Source, write_shards
+from pipeline.step import Entry, Outcome, Task, Work
 from pipeline.store import Store
-from pipeline.tombstones import blank, dead
 from workflows.repack.origin import Origin
 
 CHILD = ROWS.append(pa.field("parent_key", pa.string()))
@@ -29,7 +27,7 @@ LOST = r"^(failed|quarantined) at "  #: how a selection says of a row that it wa
 
 
 @recipe
-class Repack(Step):
+class Repack(Source):
     """Stands where the intake stands, and is called `rows`.
 
     A child's shard is a stretch of its parent's kept rows: the parent's shards are random samples of it, so the child's are too, and
@@ -41,9 +39,7 @@ class Repack(Step):
     """
 
     kind: ClassVar[str] = "repack"
-    scope: ClassVar[Scope] = "pool"
 
-    name: str = "rows"
     made: str
     shard_rows: int = 10_000
 
@@ -51,20 +47,6 @@ class Repack(Step):
         """Check the size."""
         if not 1 <= self.shard_rows <= 1_000_000:
             raise ConfigError(f"Step {self.name!r}: shard_rows {self.shard_rows} is not between 1 and 1,000,000.")
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """Nothing: the parent is another pool."""
-        return ()
-
-    @property
-    def folder(self) -> str:
-        """Where the rows lie."""
-        return "rows"
-
-    def path(self, role: str, task: Task, digest: str) -> str:
-        """One file a shard."""
-        return f"{self.folder}/{role}-{digest[:16]}.parquet"
 
     @contextmanager
     def start(self, store: Store, tables: Mapping[str, Entry]) -> Iterator[Work]:
@@ -75,17 +57,10 @@ class Repack(Step):
         origin, fates = Origin.read(store), Counter[str]()
         if origin.digest != self.made:
             raise ConfigError(f"The note of {store.root} is not the one that its config names. Restore one of the two.")
-        stone, files, counts, reasons = dead(store), dict[str, Path](), Counter[str](), Counter[str]()
-        for shard, rows in enumerate(_full(_kept(origin, fates), self.shard_rows)):
-            table = _renamed(shard, rows)
-            table = blank(table, stone) if stone else table
-            files[shard_name(shard)] = folder / f"{shard_name(shard)}.parquet"
-            write_parquet(table, files[shard_name(shard)])
-            told, why = account(table)
-            counts.update(told)
-            reasons.update(why)
+        shards = enumerate(_full(_kept(origin, fates), self.shard_rows))
+        made = write_shards(store, ((shard, _renamed(shard, rows)) for shard, rows in shards), folder)
         _check(origin, fates)
-        return Outcome(files, fates["kept"], counts, reasons, {"parent": dict(fates), "selection": origin.selection})
+        return replace(made, facts={"parent": dict(fates), "selection": origin.selection})
 
 
 def _kept(origin: Origin, fates: Counter[str]) -> Iterator[pa.Table]:
@@ -106,7 +81,7 @@ def _kept(origin: Origin, fates: Counter[str]) -> Iterator[pa.Table]:
 def _decisions(origin: Origin, shard: int) -> pa.Table:
     """uid, status, keep and reject_reason of a shard; a selection without reasons has none."""
     parts = origin.parts(origin.selection, shard)
-    there = pq.read_schema(origin.store.fetch(parts[0].files["parquet"][0])).names
+    there = column_names(origin.store, parts)
     if "keep" not in there:
         raise ConfigError(f"{origin.selection!r} has no column `keep`: it selects nothing. Name a selection.")
     reasons = ["reject_reason"] if "reject_reason" in there else []

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline.errors import ConfigError
-from pipeline.parts import read_columns
+from pipeline.ledger import Ledger
+from pipeline.parts import column_names, read_columns
 from pipeline.step import POOL, Entry, Task
 from pipeline.store import Store
 from workflows.report.fates import Because, Fate, fates
@@ -122,13 +121,9 @@ class Sources:
 
     def _read(self, role: str, step: str, shard: int) -> pa.Table:
         parts = self.task.inputs[step][shard]
-        there = self._names(parts)
+        there = column_names(self.store, parts)
         wanted = [*ACCOUNT, *COLUMNS.get(role, OTHERS)]
         return read_columns(self.store, parts, [name for name in wanted if name in there])
-
-    def _names(self, parts: Sequence[Entry]) -> set[str]:
-        first = next(part for part in parts if "parquet" in part.files)
-        return set(pq.read_schema(self.store.fetch(first.files["parquet"][0])).names)
 
     def pooled(self, role: str) -> Entry | None:
         """The part of a pool-wide step, or None where nobody plays the role."""
@@ -149,5 +144,4 @@ class Sources:
     def identity(self, role: str) -> Numbers:
         """The recipe that the ledger holds for the step that plays a role."""
         entry = self.entry(role)
-        found: Numbers = json.loads(self.store.get(f"ledger/{entry.step}/{entry.version}/identity.json"))
-        return found
+        return Ledger(self.store).identity(entry.step, entry.version)

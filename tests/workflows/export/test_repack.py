@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from pipeline.errors import ConfigError, DataError
-from pipeline.parts import read_columns
+from pipeline.parts import column_names, read_columns
 from pipeline.plan import Plan
 from pipeline.progress import Progress
 from pipeline.removal import remove
@@ -80,7 +80,7 @@ def everything(plan: Plan, step: str) -> list[dict[str, Any]]:
     found = []
     for shard in plan.shards():
         parts = plan.parts(plan.by_name[step], shard)
-        names = pq.read_schema(plan.store.fetch(parts[0].files["parquet"][0])).names
+        names = column_names(plan.store, parts)
         found += read_columns(plan.store, parts, names).to_pylist()
     return found
 
