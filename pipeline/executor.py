@@ -14,10 +14,15 @@ from pipeline.worker import Finished, Worker
 
 @dataclass(frozen=True)
 class Died:
-    """A worker that was lost in the middle of a unit: killed, out of memory, its node gone."""
+    """A worker that was lost in the middle of a unit: killed, out of memory, its node gone.
+
+    Attributes:
+        blame: how much of it may be the unit's own doing, in [0, 1]. A node that goes takes every unit on it along.
+    """
 
     task: Task
     reason: str
+    blame: float = 1.0
 
 
 class Executor(Protocol):

@@ -9,18 +9,22 @@ from __future__ import annotations
 
 import os
 import pickle
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError, RayTaskError
+from ray.exceptions import ActorDiedError, RayError, RayTaskError
 
 from pipeline.errors import MachineError, PairpoolError
 from pipeline.executor import Died
 from pipeline.step import Entry, Step, Task
 from pipeline.store import Store
 from pipeline.worker import Finished, Worker
+
+GLANCE = 5.0  #: seconds without news after which the executor looks whether its actors still have room
+BESIDE = 0.25  #: of the blame for a worker that went with its node: a unit survives a dozen lost nodes, not any number
 
 
 class _Actor:
@@ -29,11 +33,15 @@ class _Actor:
     def __init__(self, pickled: bytes, store: Store) -> None:
         self._pickled, self._store = pickled, store
         self._worker: Worker | None = None
+        self._lock = threading.Lock()
+
+    def here(self) -> None:
+        """Answer: the actor has found its place on a node."""
 
     def run(self, task: Task, tables: Mapping[str, Entry]) -> Finished:
         """Do one unit."""
-        if self._worker is None:
-            self._worker = Worker(pickle.loads(self._pickled), self._store)
+        with self._lock:
+            self._worker = self._worker or Worker(pickle.loads(self._pickled), self._store)
         return self._worker.run(task, tables)
 
     def close(self) -> None:
@@ -44,11 +52,17 @@ class _Actor:
 
 @dataclass
 class _Hand:
-    """An actor and the units that it has in hand."""
+    """An actor, the units that it has in hand, and the answer that it gives when it has found its place."""
 
     step: Step
     actor: Any
+    here: Any
     tasks: list[Task] = field(default_factory=list)
+
+    @property
+    def placed(self) -> bool:
+        """Whether a node runs it, or did."""
+        return bool(ray.wait([self.here], timeout=0)[0])
 
 
 @dataclass
@@ -84,19 +98,37 @@ class RayExecutor:
         self._running[hand.actor.run.remote(task, dict(tables))] = hand, task
 
     def wait(self) -> Finished | Died:
-        """The next unit that ended."""
-        (ref,), _ = ray.wait(list(self._running), num_returns=1)
-        hand, task = self._running.pop(ref)
+        """The next unit that ended.
+
+        A node that goes leaves more actors than the cluster has room for: those that wait for a place are given up, since the
+        units in their hands would wait until the end of the step, which waits for them.
+        """
+        while not (ended := ray.wait(list(self._running), num_returns=1, timeout=GLANCE)[0]):
+            for hand in list(self._hands):
+                if not hand.placed and self._crowded():
+                    self._drop(hand)
+        hand, task = self._running.pop(ended[0])
         hand.tasks.remove(task)
         try:
-            finished: Finished = ray.get(ref)
-        except RayActorError as error:
-            self._careful.add(task.step)
-            self._hands = [other for other in self._hands if other is not hand]
-            return Died(task, str(error).splitlines()[0])
+            finished: Finished = ray.get(ended[0])
         except RayTaskError as error:
             raise _cause(error, task) from error
+        except RayError as error:
+            return self._died(hand, task, error)
         return finished
+
+    def _died(self, hand: _Hand, task: Task, error: RayError) -> Died:
+        """Let the actor go, and say whose fault it may be: a process that was lost may have been killed by its unit."""
+        reason = next((line for line in str(error).splitlines() if line.startswith("The actor is dead")), str(error))
+        own = isinstance(error, ActorDiedError) and hand in self._hands and "node" not in reason.partition(".")[0]
+        if own:
+            self._careful.add(task.step)
+        self._drop(hand)
+        return Died(task, reason.splitlines()[0], 1.0 if own else BESIDE)
+
+    def _drop(self, hand: _Hand) -> None:
+        self._hands = [other for other in self._hands if other is not hand]
+        ray.kill(hand.actor)
 
     def retire(self, step: Step) -> None:
         """Close the actors of the step."""
@@ -109,23 +141,32 @@ class RayExecutor:
     def _hire(self, step: Step) -> _Hand:
         need = step.resources
         actor = (
-            ray.remote(Worker)
+            ray.remote(_Actor)
             .options(num_cpus=need.cpus, num_gpus=need.gpus, max_restarts=0, max_concurrency=step.in_hand)
-            .remote(step, self.store)
+            .remote(pickle.dumps(step), self.store)
         )
-        self._hands.append(_Hand(step, actor))
+        self._hands.append(_Hand(step, actor, actor.here.remote()))
         return self._hands[-1]
+
+    def _crowded(self, *more: Step) -> bool:
+        """Whether the cluster has no room for all actors, and one of each of some steps beside them."""
+        have, takes = (
+            ray.cluster_resources(),
+            [step.resources for step in (*(hand.step for hand in self._hands), *more)],
+        )
+        return bool(
+            sum(need.cpus for need in takes) > have.get("CPU", 0)
+            or sum(need.gpus for need in takes) > have.get("GPU", 0)
+        )
 
     def _fits(self, step: Step) -> bool:
         have = ray.cluster_resources()
-        cpus = sum(hand.step.resources.cpus for hand in self._hands) + step.resources.cpus
-        gpus = sum(hand.step.resources.gpus for hand in self._hands) + step.resources.gpus
         if step.resources.cpus > have.get("CPU", 0) or step.resources.gpus > have.get("GPU", 0):
             raise MachineError(
                 f"A worker of step {step.name!r} takes {step.resources.cpus} CPUs and {step.resources.gpus} GPUs, more than the whole "
                 f"cluster has ({have.get('CPU', 0)} and {have.get('GPU', 0)}). Lower its resources or add nodes."
             )
-        return bool(cpus <= have.get("CPU", 0) and gpus <= have.get("GPU", 0))
+        return not self._crowded(step)
 
     def _make_room(self, step: Step) -> bool:
         """Dismiss idle actors of other steps, the oldest first, until one of this step fits."""

@@ -19,7 +19,7 @@ class Run:
 
     Attributes:
         names: the steps to do; the others are left as they are. Empty for all.
-        patience: how many workers a unit may kill before it is set aside.
+        patience: how many workers a unit may kill before it is set aside; those that went with their node count less.
     """
 
     plan: Plan
@@ -29,7 +29,7 @@ class Run:
     patience: int = 3
     _ready: dict[str, deque[int]] = field(default_factory=dict)
     _left: Counter[str] = field(default_factory=Counter)
-    _kills: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _kills: dict[tuple[str, str], float] = field(default_factory=dict)
     _flying: int = 0
 
     def __call__(self) -> None:
@@ -86,9 +86,10 @@ class Run:
 
     def _after_death(self, step: Step, died: Died) -> Finished | None:
         """Queue the unit again; after `patience` deaths set it aside with every row accounted for."""
-        self._kills[step.name, died.task.unit] += 1
+        unit = step.name, died.task.unit
+        self._kills[unit] = self._kills.get(unit, 0) + died.blame
         self.progress.note(f"{step.name} {died.task.unit}: worker died ({died.reason})")
-        if self._kills[step.name, died.task.unit] < self.patience:
+        if self._kills[unit] < self.patience:
             self._ready.setdefault(step.name, deque()).append(_place(step, died.task))
             return None
         return Finished(died.task, quarantine(self.plan, step, died), 0.0)
