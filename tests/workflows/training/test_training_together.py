@@ -45,16 +45,24 @@ def losses(path: Path) -> list[float]:
 
 @pytest.fixture
 def cluster() -> Iterator[None]:
+    """Three nodes of one CPU each: no two workers are of one node."""
     import ray
+    from ray.cluster_utils import Cluster
 
-    ray.init(address="local", num_cpus=4, include_dashboard=False, log_to_driver=False)
-    yield
-    ray.shutdown()
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    try:
+        for _ in range(2):
+            made.add_node(num_cpus=1)
+        ray.init(address=made.address, log_to_driver=False)
+        yield
+    finally:
+        ray.shutdown()
+        made.shutdown()
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("cluster")
-def test_two_workers_of_ray_train_are_one(make_shards: Make, micro: Micro, tmp_path: Path) -> None:
+def test_two_workers_of_ray_train_on_two_nodes_are_one(make_shards: Make, micro: Micro, tmp_path: Path) -> None:
     shards, config = make_shards(60), micro(steps=4)
     train(config, shards, tmp_path / "one")
     expected = losses(tmp_path / "one" / "metrics.jsonl")
