@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 DEMO := build/demo
 SIZE ?= 1500
 INSTALLER ?= uv
+JOBS ?= 2
 
 # uv does not read pip's find-links, where some machines keep a CPU build of torch.
 export UV_FIND_LINKS ?= $(shell for d in $$PIP_FIND_LINKS $$($(PYTHON) -m pip config get global.find-links 2>/dev/null); do \
@@ -44,8 +45,8 @@ $(VENV)/.complete: requirements.txt pyproject.toml
 demo: setup  ## run the whole pipeline on a real pool, on Ray, and say where the report is
 	@$(BIN)/python -m workflows.demo.run --out $(DEMO) --size $(SIZE) $(if $(FULL),--full)
 
-test: setup check  ## the whole test suite
-	@$(BIN)/python -m pytest --durations=8
+test: setup check  ## the whole test suite, in JOBS processes
+	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadgroup --no-loadscope-reorder --durations=8
 
 check: setup  ## style, types and the direction of imports
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check --quiet . && $(BIN)/mypy && $(BIN)/lint-imports --no-cache
