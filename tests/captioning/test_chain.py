@@ -11,8 +11,9 @@ from captioning.stage import Caption
 from curation.rules import Rule
 from curation.select import Select
 from tests.captioning.conftest import Live
+from tests.captioning.drawn import Pictures
 from tests.captioning.helpers import batches
-from tests.captioning.test_stage import Pictures, rows
+from tests.captioning.test_stage import rows
 from workflows.export.step import Export
 from workflows.training.options import TextOptions
 from workflows.training.policies import text_policy

@@ -12,8 +12,9 @@ from curation.rules import Rule
 from curation.select import Select
 from pipeline.step import Step
 from tests.captioning.answers import follow
+from tests.captioning.drawn import Pictures
 from tests.captioning.loopback import Loopback, texts
-from tests.captioning.test_stage import Pictures, rows, stage
+from tests.captioning.test_stage import rows, stage
 from workflows.kinds import step_class
 
 Serve = Callable[..., Loopback]

@@ -15,9 +15,9 @@ from captioning.prompts import known, load
 from captioning.stage import Caption, Trust
 from pipeline.errors import ConfigError
 from tests.captioning.answers import asked, follow, pictures
+from tests.captioning.drawn import Pictures
 from tests.captioning.helpers import picture
 from tests.captioning.loopback import Loopback, texts
-from tests.captioning.test_stage import Pictures
 from workflows.config import load as load_config
 from workflows.export.step import Export
 from workflows.training.shards import Shards

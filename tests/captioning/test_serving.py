@@ -23,9 +23,10 @@ from captioning.slots import Slots
 from captioning.stage import Caption
 from captioning.vllm_command import ServerOptions, arguments, require_gpus
 from pipeline.errors import ConfigError, MachineError
+from tests.captioning.drawn import Pictures
 from tests.captioning.helpers import batches, client, loopback_process, message
 from tests.captioning.loopback import GOOD, Loopback, texts
-from tests.captioning.test_stage import Pictures, rows
+from tests.captioning.test_stage import rows
 
 Serve = Callable[..., Loopback]
 

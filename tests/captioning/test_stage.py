@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import shutil
-import tarfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import replace
-from io import BytesIO
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -19,55 +15,11 @@ from captioning.prompts import load
 from captioning.stage import Caption
 from captioning.vllm_command import ServerOptions, arguments
 from pipeline.errors import ConfigError
-from pipeline.recipe import recipe
-from pipeline.stage import Annotate, Stage, annotate_shard
-from pipeline.step import Entry, Outcome, Task, Work
-from pipeline.store import Store
+from tests.captioning.drawn import Pictures
 from tests.captioning.helpers import batches, picture
 from tests.captioning.loopback import GOOD, Loopback, texts
 
 Serve = Callable[..., Loopback]
-
-
-@recipe
-class Pictures(Stage):
-    """Draws a picture of one colour for each row and lays it into the shard's tar, as the download does."""
-
-    kind: ClassVar[str] = "pictures"
-    name: str = "download"
-
-    @property
-    def reads(self) -> tuple[str, ...]:
-        return ("rows.caption", "rows.key")
-
-    @property
-    def writes(self) -> pa.Schema:
-        return pa.schema([pa.field("width", pa.int32())])
-
-    @contextmanager
-    def open(self, tables: Mapping[str, pa.Table]) -> Iterator[Annotate]:
-        yield lambda found: (pa.record_batch({"width": pa.array([64] * len(b), pa.int32())}) for b in found)
-
-    @contextmanager
-    def start(self, store: Store, tables: Mapping[str, Entry]) -> Iterator[Work]:
-        def work(task: Task, folder: Path) -> Outcome:
-            keys: list[str] = []
-
-            def annotate(found: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-                for batch in found:
-                    keys.extend(batch["rows.key"].to_pylist())
-                    yield pa.record_batch({"width": pa.array([64] * len(batch), pa.int32())})
-
-            outcome = annotate_shard(self, annotate, store, task, folder)
-            with tarfile.open(folder / "images.tar", "w") as tar:
-                for number, key in enumerate(keys):
-                    member = tarfile.TarInfo(f"{key}.jpg")
-                    data = picture(number)
-                    member.size = len(data)
-                    tar.addfile(member, BytesIO(data))
-            return replace(outcome, files={**outcome.files, "tar": folder / "images.tar"})
-
-        yield work
 
 
 def rows(count: int) -> list[dict[str, Any]]:

@@ -20,8 +20,9 @@ from captioning.schema import json_schema
 from captioning.stage import Caption
 from pipeline.errors import ConfigError
 from tests.captioning.conftest import Live
+from tests.captioning.drawn import Pictures
 from tests.captioning.helpers import batches, message, picture
-from tests.captioning.test_stage import Pictures, rows
+from tests.captioning.test_stage import rows
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

@@ -5,14 +5,10 @@ from __future__ import annotations
 import base64
 import io
 import json
-import tarfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
-import pyarrow as pa
 import pytest
 from PIL import Image, ImageDraw
 
@@ -24,11 +20,12 @@ from captioning.checking.verdicts import CONTRADICTS, REFUTED, WRONG_COLOUR
 from captioning.checking.weights import FALLBACK, MISSING, REPEATS, Mixing
 from captioning.stage import Caption
 from curation.clip.score import ClipScore
+from curation.rules import Rule
+from curation.select import Select
 from pipeline.plan import Plan
 from pipeline.recipe import recipe
-from pipeline.stage import Annotate, Stage, annotate_shard
-from pipeline.step import POOL, Entry, Outcome, Task, Work
-from pipeline.store import Store
+from pipeline.step import POOL
+from tests.captioning.drawn import Pictures
 from tests.captioning.loopback import Loopback, texts
 from workflows.export.step import Export
 from workflows.report.step import ROLES, Report
@@ -49,45 +46,13 @@ CAPTIONS = [f"circle on a {ground} background" for ground in GROUNDS] + ["circle
 
 
 @recipe
-class Circles(Stage):
-    """Draws a circle on the ground that the caption names, red where it names none, into the shard's tar."""
+class Circles(Pictures):
+    """A circle on the ground that the caption names, red where it names none."""
 
     kind: ClassVar[str] = "test-circles"
-    name: str = "download"
 
-    @property
-    def reads(self) -> tuple[str, ...]:
-        return ("rows.caption", "rows.key")
-
-    @property
-    def writes(self) -> pa.Schema:
-        return pa.schema([pa.field("width", pa.int32())])
-
-    @contextmanager
-    def open(self, tables: Mapping[str, pa.Table]) -> Iterator[Annotate]:
-        yield lambda found: (pa.record_batch({"width": pa.array([64] * len(one), pa.int32())}) for one in found)
-
-    @contextmanager
-    def start(self, store: Store, tables: Mapping[str, Entry]) -> Iterator[Work]:
-        def work(task: Task, folder: Path) -> Outcome:
-            drawn: list[tuple[str, bytes]] = []
-
-            def annotate(found: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-                for batch in found:
-                    drawn.extend(
-                        zip(batch["rows.key"].to_pylist(), map(circle, batch["rows.caption"].to_pylist()), strict=True)
-                    )
-                    yield pa.record_batch({"width": pa.array([64] * len(batch), pa.int32())})
-
-            outcome = annotate_shard(self, annotate, store, task, folder)
-            with tarfile.open(folder / "images.tar", "w") as tar:
-                for key, data in drawn:
-                    member = tarfile.TarInfo(f"{key}.jpg")
-                    member.size = len(data)
-                    tar.addfile(member, io.BytesIO(data))
-            return replace(outcome, files={**outcome.files, "tar": folder / "images.tar"})
-
-        yield work
+    def draw(self, number: int, caption: str) -> bytes:
+        return circle(caption)
 
 
 def circle(caption: str) -> bytes:
@@ -97,29 +62,6 @@ def circle(caption: str) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=95)
     return buffer.getvalue()
-
-
-@recipe
-class Everything(Stage):
-    """A selection that keeps all."""
-
-    kind: ClassVar[str] = "test-everything"
-    name: str = "select"
-
-    @property
-    def reads(self) -> tuple[str, ...]:
-        return ("rows.caption",)
-
-    @property
-    def writes(self) -> pa.Schema:
-        return pa.schema([pa.field("keep", pa.bool_()), pa.field("reject_reason", pa.string())])
-
-    @contextmanager
-    def open(self, tables: Mapping[str, pa.Table]) -> Iterator[Annotate]:
-        yield lambda found: (
-            pa.record_batch({"keep": pa.array([True] * len(b)), "reject_reason": pa.nulls(len(b), pa.string())})
-            for b in found
-        )
 
 
 def seen(body: dict[str, Any]) -> str:
@@ -155,7 +97,7 @@ def pool(make_pool, loopback: Serve, tmp_path: Path):
     served = {"model": "tiny", "concurrency": 2, "alt_text": None}
     steps = [
         Circles(),
-        Everything(),
+        Select(name="select", rules=(Rule(column="download.width", min=1, reason="none"),)),
         Caption(endpoints=(captioner.url,), prompt="plain", retries=0, only="select", **served),
         ClipScore(name="clip"),
         CaptionClaims(),
