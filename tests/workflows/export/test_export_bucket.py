@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import obstore
 import pyarrow as pa
@@ -22,6 +23,8 @@ from curation.intake import Intake
 from pipeline.executor import LocalExecutor
 from pipeline.plan import Plan
 from pipeline.progress import Progress
+from pipeline.removal import remove
+from pipeline.rows import uid_of
 from pipeline.run import Run
 from pipeline.step import POOL
 from pipeline.store import Store
@@ -34,13 +37,11 @@ HERE = Path(__file__).parent
 @pytest.fixture(scope="module")
 def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """`s3://shelf`, served by a real server of objects on loopback."""
-    pytest.importorskip("localbucket")
     folder = tmp_path_factory.mktemp("server")
-    (folder / "shelf").mkdir()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "localbucket", str(folder), "--port", str(port)]
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     given = {
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
@@ -54,6 +55,7 @@ def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         for name, value in given.items():
             patch.setenv(name, value)
         _await(port)
+        urlopen(Request(f"http://127.0.0.1:{port}/shelf", method="PUT"))
         yield "s3://shelf"
     server.terminate()
     server.wait(10)
@@ -94,6 +96,29 @@ def test_a_bucket_holds_what_a_disk_holds(bucket: str, tmp_path: Path) -> None:
     assert orphans(there.store, there) == []
     listed = obstore.list(obstore.store.from_url(f"{bucket}/one"), "shards/").collect()
     assert {item["path"] for item in listed} == set(files(there))
+
+
+def test_a_takedown_leaves_nothing_in_the_bucket_nor_in_the_cache(bucket: str, tmp_path: Path) -> None:
+    made, root = steps(tmp_path), f"{bucket}/taken"
+    whole = files(run(root, made))
+    store, gone = Store(root), [uid_of(ROWS[n]["url"]) for n in (3, 17)]
+    assert any("thing number 17" in opened(store, path) for path in store.list(""))  # the search finds what is there
+    told = remove(store, gone, "asked for")
+    assert (told.rows, told.deleted) == (2, {"shards": 1})
+    assert not any(path in whole for path in store.list("shards/"))
+    after = run(root, made)
+    left = "".join(opened(store, path) for path in store.list(""))
+    assert not any(f"thing number {n}'" in left or f"thing number {n}\n" in left for n in (3, 17))
+    assert all(found.problems == () for found in verify(after)) and orphans(store, after) == []
+    copies = store._cache.folder / "objects"
+    assert {str(path.relative_to(copies)) for path in copies.rglob("*") if path.is_file()} <= set(store.list(""))
+
+
+def opened(store: Store, path: str) -> str:
+    """An object as text; a table decompressed."""
+    if path.endswith(".parquet"):
+        return str(pq.read_table(store.fetch(path)).to_pylist())
+    return store.get(path).decode("latin-1") + "\n"
 
 
 CODE = """
