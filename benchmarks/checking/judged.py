@@ -120,14 +120,7 @@ def having(cases: Sequence[Case], fault: str, half: int | None = None, of: str |
 def judged(cases: Sequence[Case], rounds: int) -> list[dict[str, Any]]:
     """A line a fault and set: the checks beside the baseline at its own best threshold for that fault."""
     lines = []
-    for fault, of in (
-        (OTHER, "scenes"),
-        (OTHER, "pictures"),
-        (THING, "scenes"),
-        (THING, "pictures"),
-        (GROUND, "scenes"),
-        (TINT, "pictures"),
-    ):
+    for fault, of in LINES:
         chosen, mine = having(cases, fault, 0, of), having(cases, fault, None if fault == TINT else 1, of)
         limit = limit_between(values(chosen, RIGHT, "score"), values(chosen, fault, "score"))
         ours = flagged(mine, fault, FOUND_BY[fault]), flagged(mine, RIGHT, FOUND_BY[fault])

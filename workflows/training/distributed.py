@@ -38,10 +38,6 @@ class Ranks:
         """Whether this is the one that writes."""
         return self.rank == 0
 
-    def share(self, whole: int) -> int:
-        """Samples of this rank in a batch of `whole`, which the world divides."""
-        return whole // self.world
-
     def agree(self, *numbers: float) -> list[list[float]]:
         """What each rank says, by rank."""
         if self.world == 1:
