@@ -2,7 +2,9 @@
 
 Called as a script, `python watchdog.py LOG COMMAND...`, with a pipe as standard input. It prints the process group of the server,
 and stops the whole group when the pipe closes or its parent is gone. A signal asked of the kernel (PR_SET_PDEATHSIG) would not
-do alone: it follows the thread that started the server, not the process. It imports nothing but the standard library.
+do alone: it follows the thread that started the server, not the process. Nor would the watchdog: Ray kills what a worker has
+started when the worker goes. So a second process, which Ray does not know, kills the group when the watchdog is killed. All this
+imports nothing but the standard library.
 """
 
 from __future__ import annotations
@@ -17,11 +19,12 @@ import sys
 
 GRACE = 10.0  # seconds between SIGTERM and SIGKILL
 PR_SET_PDEATHSIG = 1
+GONE = b"gone\n"
 
 
 def guard(log: str, command: list[str]) -> int:
     """Run `command` in a process group of its own, its output in `log`; gives its exit status."""
-    parent = os.getppid()
+    parent, tell = os.getppid(), second()
     with open(log, "ab") as file:  # noqa: PTH123 - the script stays free of imports
         server = subprocess.Popen(
             command,
@@ -31,13 +34,32 @@ def guard(log: str, command: list[str]) -> int:
             start_new_session=True,
             preexec_fn=die_with_parent,  # noqa: PLW1509 - this process has one thread
         )
+    os.write(tell, b"%d\n" % server.pid)
     print(server.pid, flush=True)
     while server.poll() is None:
         closed, _, _ = select.select([0], [], [], 0.25)
         if closed or os.getppid() != parent:
             stop(server)
     signal_group(server.pid, signal.SIGKILL)  # an engine process may outlive the front of its server
+    os.write(tell, GONE)
     return server.returncode
+
+
+def second() -> int:
+    """Start the process that kills the group that it is told of once the watchdog is gone; gives the pipe to tell it."""
+    hear, tell = os.pipe()
+    if os.fork():
+        os.close(hear)
+        return tell
+    os.setsid()
+    for inherited in (0, 1, 2, tell):
+        os.close(inherited)
+    told = b""
+    while heard := os.read(hear, 64):  # until nobody holds the other end
+        told += heard
+    if told and not told.endswith(GONE):
+        signal_group(int(told), signal.SIGKILL)
+    os._exit(0)
 
 
 def die_with_parent() -> None:

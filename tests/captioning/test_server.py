@@ -53,7 +53,8 @@ def test_it_runs_until_it_is_closed_and_leaves_nothing(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_children_of_the_server_go_with_it(tmp_path: Path) -> None:
+def with_a_child(tmp_path: Path) -> Server:
+    """A server that starts a process of its own, as vLLM does its engine."""
     code = "import subprocess, sys; subprocess.Popen(['sleep', '60']); exec(open(sys.argv[1]).read())"
     script = Path(__file__).with_name("loopback.py")
     program = f"import sys; sys.argv.pop(0); {code.replace('sys.argv[1]', 'sys.argv.pop(0)')}"
@@ -64,6 +65,11 @@ def test_children_of_the_server_go_with_it(tmp_path: Path) -> None:
         tmp_path,
     )
     server.start()
+    return server
+
+
+def test_children_of_the_server_go_with_it(tmp_path: Path) -> None:
+    server = with_a_child(tmp_path)
     os.kill(server.group, signal.SIGKILL)  # the front alone; `sleep` lives on in its group
     assert gone(server.group)
     assert not server.alive
@@ -84,6 +90,15 @@ def test_it_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     parent.wait()
     parent.stdout.close()
     assert gone(group)
+
+
+def test_they_go_when_the_watchdog_is_killed(tmp_path: Path) -> None:
+    """Ray kills what a worker started, with the worker; an engine is not of that, and would hold its memory for ever."""
+    server = with_a_child(tmp_path)
+    assert server._process is not None
+    server._process.kill()
+    assert gone(server.group)
+    server.close()
 
 
 def test_a_server_that_cannot_start_shows_its_log(tmp_path: Path) -> None:
