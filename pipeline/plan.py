@@ -69,14 +69,20 @@ class Plan:
             found[step.name] = fingerprint(step.identity({name: found[name] for name in step.inputs}))
         return found
 
-    def claim(self) -> None:
-        """Bind every step's version to its recipe.
+    def claim(self, names: Iterable[str] = ()) -> None:
+        """Bind the versions of steps (all, if none is named) and of whatever they are made from to their recipes.
+
+        A step that is not done yet stays free: its recipe may still change while earlier ones are run.
 
         Raises:
             RecipeChanged: if one was made by another.
         """
+        wanted = set(names) or set(self.by_name)
+        for step in reversed(self.steps):  # inputs stand before what reads them
+            wanted |= {*step.inputs, *([step.only] if step.only else [])} if step.name in wanted else set()
         for step in self.steps:
-            self.ledger.claim(step, step.identity({name: self.fingerprints[name] for name in step.inputs}))
+            if step.name in wanted:
+                self.ledger.claim(step, step.identity({name: self.fingerprints[name] for name in step.inputs}))
 
     def places(self, step: Step) -> Sequence[int]:
         """The units of a step: shard numbers, or POOL alone. Empty before the rows are there."""

@@ -38,7 +38,7 @@ class Run:
         Raises:
             PairpoolError: the first error of a step that is not a row's; what was committed stays.
         """
-        self.plan.claim()
+        self.plan.claim(self.names)
         try:
             self._survey(self._steps())
             while self._submit() or self._flying:

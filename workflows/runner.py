@@ -34,7 +34,7 @@ def work(config: Config, kinds: Sequence[str]) -> int:
     plan, console = plan_of(config), Console()
     names = _names(plan, kinds)
     finish(plan.store)  # a removal that was killed
-    plan.claim()
+    plan.claim(names)
     if all(all_done(plan, step) for step in plan.steps if step.name in names):
         console.print(
             f"Nothing to do: every part of {', '.join(sorted(names))} is committed in {config.pool}.", soft_wrap=True

@@ -15,6 +15,7 @@ import yaml
 from toy import Keep, Length
 
 from pipeline.errors import RecipeChanged, UnknownStep
+from pipeline.executor import LocalExecutor
 from pipeline.ledger import Ledger
 from pipeline.plan import Plan
 from pipeline.progress import Progress
@@ -142,6 +143,22 @@ def test_a_changed_recipe_is_refused_and_the_field_is_named(make_pool):
         pool.run(Keep(name="chosen", below=4))
     pool.run(Keep(name="chosen", below=3, batch_rows=7))  # how, not what
     pool.run(Keep(name="chosen", version="2", below=4))
+
+
+def test_a_step_that_was_not_run_yet_may_change_and_what_it_reads_may_not(make_pool):
+    pool = make_pool(ROWS)
+
+    def run(below: int, lose: str, *names: str) -> None:
+        steps = [pool.intake, Keep(name="chosen", below=below), Length(name="length", only="chosen", text=lose)]
+        Run(Plan(pool.store, steps), LocalExecutor(pool.store), Progress(), frozenset(names))()
+
+    run(3, "rows.url", "rows", "chosen")
+    run(3, "rows.caption", "rows", "chosen")  # `length` has no part yet
+    run(3, "rows.caption")
+    with pytest.raises(RecipeChanged, match=r"recipe\.text"):
+        run(3, "rows.url", "length")
+    with pytest.raises(RecipeChanged, match=r"recipe\.below"):
+        run(4, "rows.caption", "length")
 
 
 def test_a_step_that_reads_what_is_not_there_is_named(make_pool):
