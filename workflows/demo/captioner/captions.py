@@ -98,7 +98,7 @@ def describe(sight: Sight) -> tuple[str, str, str]:
         return _two(sight)
     thing = sight.things[0]
     short = _coloured(thing, 1)
-    where = f"on a {sight.background} background" if sight.background else "that fills the picture"
+    where = f"on {_an(sight.background)} background" if sight.background else "that fills the picture"
     medium = f"{_coloured(thing, 2)} {where}"
     return short, medium, _long(sight, thing)
 

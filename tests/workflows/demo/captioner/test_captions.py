@@ -40,6 +40,10 @@ def test_head_nouns(name: str, noun: str) -> None:
     assert head_noun(name) == noun
 
 
+def test_an_orange_background_has_its_article() -> None:
+    assert describe(Sight("clip art", (APPLE,), "orange"))[1].endswith("on an orange background")
+
+
 def test_one_thing_is_told_at_three_granularities() -> None:
     short, medium, long = describe(Sight("clip art", (APPLE,), "blue", coverage=0.7))
     assert short == "a red apple"
