@@ -1,4 +1,4 @@
-"""The distributed executor, and the only module that imports ray to execute: one actor a worker, one unit at a time each.
+"""The distributed executor, and the only module that imports ray to execute: one actor a worker, with one unit or a few in hand.
 
 Ray actors over unit descriptors, not a Ray Data plan: a descriptor weighs a few kilobytes, bytes never enter the object
 store, a unit that kills its worker can be counted and quarantined, and a shard of one step starts as soon as that shard's
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import ray
-from ray.exceptions import ActorDiedError, RayError, RayTaskError
+from ray.exceptions import ActorDiedError, OutOfMemoryError, RayError, RayTaskError
 
 from pipeline.errors import MachineError, PairpoolError
 from pipeline.executor import Died
@@ -50,7 +50,7 @@ class _Actor:
             self._worker.close()
 
 
-@dataclass
+@dataclass(eq=False)
 class _Hand:
     """An actor, the units that it has in hand, and the answer that it gives when it has found its place."""
 
@@ -74,7 +74,7 @@ class RayExecutor:
     _running: dict[Any, tuple[_Hand, Task]] = field(default_factory=dict)
     _careful: set[str] = field(
         default_factory=set
-    )  # steps that lost a worker: one unit at a time, so that the culprit is known
+    )  # steps that lost a worker: one unit each, so that the culprit is known
 
     def has_room(self, step: Step) -> bool:
         """Whether an actor of the step can take a unit, or one more is allowed and fits beside those that are there."""
@@ -120,7 +120,8 @@ class RayExecutor:
     def _died(self, hand: _Hand, task: Task, error: RayError) -> Died:
         """Let the actor go, and say whose fault it may be: a process that was lost may have been killed by its unit."""
         reason = next((line for line in str(error).splitlines() if line.startswith("The actor is dead")), str(error))
-        own = isinstance(error, ActorDiedError) and hand in self._hands and "node" not in reason.partition(".")[0]
+        killed = isinstance(error, (ActorDiedError, OutOfMemoryError)) and "node has died" not in reason
+        own = killed and hand in self._hands  # else it went with another unit of its worker, or was given up
         if own:
             self._careful.add(task.step)
         self._drop(hand)
@@ -150,14 +151,10 @@ class RayExecutor:
 
     def _crowded(self, *more: Step) -> bool:
         """Whether the cluster has no room for all actors, and one of each of some steps beside them."""
-        have, takes = (
-            ray.cluster_resources(),
-            [step.resources for step in (*(hand.step for hand in self._hands), *more)],
-        )
-        return bool(
-            sum(need.cpus for need in takes) > have.get("CPU", 0)
-            or sum(need.gpus for need in takes) > have.get("GPU", 0)
-        )
+        have = ray.cluster_resources()
+        needs = [step.resources for step in (*(hand.step for hand in self._hands), *more)]
+        cpus, gpus = sum(need.cpus for need in needs), sum(need.gpus for need in needs)
+        return bool(cpus > have.get("CPU", 0) or gpus > have.get("GPU", 0))
 
     def _fits(self, step: Step) -> bool:
         have = ray.cluster_resources()
