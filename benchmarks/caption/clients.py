@@ -30,7 +30,7 @@ from pipeline.stage import Annotate
 
 KEY = "PAIRPOOL_BENCH_KEY"
 PATH = "/v1/chat/completions"
-SHARD = 128  # rows; a worker has two in hand
+SHARD = 250  # rows, as in the pool of the demo; a worker has two in hand
 
 
 def batches(images: Sequence[bytes], first: int = 0) -> Iterator[pa.RecordBatch]:
