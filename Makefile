@@ -45,6 +45,7 @@ $(VENV)/.complete: requirements.txt pyproject.toml
 demo: setup  ## run the whole pipeline on a real pool, on Ray, and say where the report is
 	@$(BIN)/python -m workflows.demo.run --out $(DEMO) --size $(SIZE) $(if $(FULL),--full)
 
+# Without groups, loadgroup deals tests out one by one and in order; `load` would in chunks, and end with the slowest.
 test: setup check  ## the whole test suite, in JOBS processes
 	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadgroup --no-loadscope-reorder --durations=8
 

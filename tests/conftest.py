@@ -24,14 +24,6 @@ settings.register_profile("pairpool", deadline=None)  # a machine that is slow f
 settings.load_profile("pairpool")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where the suite runs in several processes a file stays in one, as what its tests share does; so does the vLLM server."""
-    for item in items:
-        server = "live" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("vllm" if server else item.path.stem))
-
-
 class SmallPool:
     """A pool made from rows given in the test, and the steps run on it so far."""
 
