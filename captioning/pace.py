@@ -44,9 +44,8 @@ class Pace:
             sent: requests of ours that it has not answered; what is neither running nor waiting is at its front door.
         """
         queue = max(waiting, sent - running)
-        self._queues.append(
-            waiting
-        )  # what is still at the door may be what keeps the batch small: no reason to send less
+        # What is still at the door may be what keeps the batch small: no reason to send less.
+        self._queues.append(waiting)
         if self._fixed:
             return
         if self.seconds > PATIENT * self._timeout:

@@ -1,7 +1,7 @@
 """Local copies of a bucket's objects, for everything that wants a file.
 
-Under `cache_root()`, by the bucket's URL and the object's path, so that
-what lies side by side there does so here. A copy holds as long as the object's ETag does.
+Under `cache_root()`, by the bucket's URL and the object's path, so that what lies side by side there does so here. A copy holds as
+long as the object's ETag does.
 """
 
 from __future__ import annotations

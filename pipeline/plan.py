@@ -38,7 +38,7 @@ def expand(steps: Sequence[Step]) -> list[Step]:
     for step in ordered:
         if step.name in seen:
             raise ConfigError(f"Two steps are named {step.name!r}. Give each its own name.")
-        for name in [*step.inputs, *([step.only] if step.only else [])]:
+        for name in step.upstream:
             if name not in seen:
                 known = ", ".join(sorted(seen)) or "none"
                 raise UnknownStep(
@@ -79,7 +79,8 @@ class Plan:
         """
         wanted = set(names) or set(self.by_name)
         for step in reversed(self.steps):  # inputs stand before what reads them
-            wanted |= {*step.inputs, *([step.only] if step.only else [])} if step.name in wanted else set()
+            if step.name in wanted:
+                wanted.update(step.upstream)
         for step in self.steps:
             if step.name in wanted:
                 self.ledger.claim(step, step.identity({name: self.fingerprints[name] for name in step.inputs}))
@@ -180,7 +181,7 @@ class Plan:
     def _inputs(self, step: Step, place: int) -> dict[str, dict[int, Done]] | None:
         """Every input unit that this one reads, or None if one is not done."""
         found: dict[str, dict[int, Done]] = {}
-        for name in dict.fromkeys([*step.inputs, *([step.only] if step.only else [])]):
+        for name in step.upstream:
             source = self.by_name[name]
             states = {at: self._part_of(source, at) for at in self._places_read(source, place)}
             if not states or None in states.values():

@@ -72,9 +72,8 @@ class RayExecutor:
     store: Store
     _hands: list[_Hand] = field(default_factory=list)
     _running: dict[Any, tuple[_Hand, Task]] = field(default_factory=dict)
-    _careful: set[str] = field(
-        default_factory=set
-    )  # steps that lost a worker: one unit each, so that the culprit is known
+    # Steps that lost a worker: one unit each, so that the culprit is known.
+    _careful: set[str] = field(default_factory=set)
 
     def has_room(self, step: Step) -> bool:
         """Whether an actor of the step can take a unit, or one more is allowed and fits beside those that are there."""
@@ -157,13 +156,15 @@ class RayExecutor:
         return bool(cpus > have.get("CPU", 0) or gpus > have.get("GPU", 0))
 
     def _fits(self, step: Step) -> bool:
+        if not self._crowded(step):
+            return True
         have = ray.cluster_resources()
         if step.resources.cpus > have.get("CPU", 0) or step.resources.gpus > have.get("GPU", 0):
             raise MachineError(
                 f"A worker of step {step.name!r} takes {step.resources.cpus} CPUs and {step.resources.gpus} GPUs, more than the whole "
                 f"cluster has ({have.get('CPU', 0)} and {have.get('GPU', 0)}). Lower its resources or add nodes."
             )
-        return not self._crowded(step)
+        return False
 
     def _make_room(self, step: Step) -> bool:
         """Dismiss idle actors of other steps, the oldest first, until one of this step fits."""

@@ -107,7 +107,7 @@ class Run:
                 self._survey([other for other in self._steps() if other is not step])
             return
         for other in self._steps():
-            if step.name in (*other.inputs, other.only):
+            if step.name in other.upstream:
                 self._wake(other, step, _place(step, ended.task))
 
     def _wake(self, other: Step, step: Step, place: int) -> None:

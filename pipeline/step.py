@@ -111,9 +111,7 @@ class Step:
 
     kind: ClassVar[str]
     scope: ClassVar[Scope] = "shard"
-    keeps_names: ClassVar[bool] = (
-        False  # whether files keep their names, in a folder of their unit, for readers that want them
-    )
+    keeps_names: ClassVar[bool] = False  # whether files keep their names, in a folder of their unit
     in_hand: ClassVar[int] = 1  # units that one worker does at once, each in a thread of its own: see `Worker`
 
     name: str
@@ -125,6 +123,11 @@ class Step:
     def inputs(self) -> tuple[str, ...]:
         """Names of the steps whose parts this one reads."""
         raise NotImplementedError(f"{type(self).__name__} does not say what it reads")
+
+    @property
+    def upstream(self) -> tuple[str, ...]:
+        """All that it reads, once each: its inputs, and the selection that it is limited to."""
+        return tuple(dict.fromkeys([*self.inputs, *([self.only] if self.only else [])]))
 
     @property
     def editions(self) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from ray.cluster_utils import Cluster
-from toy import Length
+from toy import Length, digests
 
 from pipeline.errors import MachineError
 from pipeline.ledger import Ledger
@@ -18,7 +18,6 @@ from pipeline.progress import Progress
 from pipeline.ray_executor import RayExecutor, connect, disconnect
 from pipeline.run import Run
 from pipeline.step import Resources
-from pipeline.store import Store
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 ROWS = [{"url": f"http://x.org/{k}", "caption": f"caption {k}"} for k in range(200)]
@@ -37,10 +36,6 @@ def cluster() -> Iterator[Cluster]:
         finally:
             disconnect()
             made.shutdown()
-
-
-def digests(store: Store) -> dict[Any, list[str]]:
-    return {(e.step, e.unit, e.part): [d for _, d, _ in e.files.values()] for e in Ledger(store).all_entries()}
 
 
 def test_a_step_that_no_worker_can_load_is_an_error_and_sets_no_row_aside(

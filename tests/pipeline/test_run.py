@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from toy import Keep, Length
+from toy import Keep, Length, digests
 
 from pipeline.errors import RecipeChanged, UnknownStep
 from pipeline.executor import LocalExecutor
@@ -24,10 +24,6 @@ from pipeline.run import Run
 from pipeline.store import Store
 
 ROWS = [{"url": f"http://x.org/{k}", "caption": f"caption {k}"} for k in range(200)]
-
-
-def digests(store: Store) -> dict[tuple[str, str, int], list[str]]:
-    return {(e.step, e.unit, e.part): [d for _, d, _ in e.files.values()] for e in Ledger(store).all_entries()}
 
 
 @pytest.fixture(scope="module")
@@ -148,8 +144,8 @@ def test_a_changed_recipe_is_refused_and_the_field_is_named(make_pool):
 def test_a_step_that_was_not_run_yet_may_change_and_what_it_reads_may_not(make_pool):
     pool = make_pool(ROWS)
 
-    def run(below: int, lose: str, *names: str) -> None:
-        steps = [pool.intake, Keep(name="chosen", below=below), Length(name="length", only="chosen", text=lose)]
+    def run(below: int, text: str, *names: str) -> None:
+        steps = [pool.intake, Keep(name="chosen", below=below), Length(name="length", only="chosen", text=text)]
         Run(Plan(pool.store, steps), LocalExecutor(pool.store), Progress(), frozenset(names))()
 
     run(3, "rows.url", "rows", "chosen")

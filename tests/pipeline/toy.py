@@ -1,4 +1,4 @@
-"""Two small stages for tests of the engine: one that measures and fails on some rows, one that selects."""
+"""Two small stages for tests of the engine: one that measures and fails on some rows, one that selects; and what a pool holds."""
 
 import os
 import signal
@@ -9,8 +9,15 @@ from typing import ClassVar
 
 import pyarrow as pa
 
+from pipeline.ledger import Ledger
 from pipeline.recipe import execution, recipe
 from pipeline.stage import Annotate, Stage
+from pipeline.store import Store
+
+
+def digests(store: Store) -> dict[tuple[str, str, int], list[str]]:
+    """Of every file that a pool has committed, by step, unit and part."""
+    return {(e.step, e.unit, e.part): [d for _, d, _ in e.files.values()] for e in Ledger(store).all_entries()}
 
 
 @recipe

@@ -60,7 +60,7 @@ def needed(added: Iterable[Step], base: Sequence[Step]) -> list[Step]:
         if name in by_name and name not in wanted:
             wanted.add(name)
             step = by_name[name]
-            waiting += [*step.inputs, *([step.only] if step.only else [])]
+            waiting += step.upstream
     return [step for step in base if step.name in wanted]
 
 
