@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from conftest import Lab
+from laboratory import Lab
 
 from pipeline.errors import ConfigError, DataError
 from workflows.ablation.claims import FAILS, HOLDS, UNSURE
