@@ -34,8 +34,11 @@ class Executor(Protocol):
     def submit(self, step: Step, task: Task, tables: Mapping[str, Entry]) -> None:
         """Take a unit."""
 
-    def wait(self) -> Finished | Died:
-        """The next unit that ended. Errors that a step raised are raised here."""
+    def backlog(self, step: Step, units: int) -> None:
+        """So many units of this step wait for room."""
+
+    def wait(self) -> Finished | Died | None:
+        """The next unit that ended; None if there may be room now where there was none. Errors that a step raised are raised here."""
 
     def retire(self, step: Step) -> None:
         """No unit of this step will come any more: let its workers go."""
@@ -60,7 +63,10 @@ class LocalExecutor:
         """Keep the unit until `wait`."""
         self._queue.append((step, task, tables))
 
-    def wait(self) -> Finished | Died:
+    def backlog(self, step: Step, units: int) -> None:
+        """No more room can be had."""
+
+    def wait(self) -> Finished:
         """Do the unit."""
         step, task, tables = self._queue.popleft()
         worker = self._workers.setdefault(step.name, Worker(step, self._store))

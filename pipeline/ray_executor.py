@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import pickle
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +20,7 @@ from ray.exceptions import ActorDiedError, OutOfMemoryError, RayError, RayTaskEr
 
 from pipeline.errors import MachineError, PairpoolError
 from pipeline.executor import Died
+from pipeline.ray_growth import Growth, needs, size, told
 from pipeline.step import Entry, Step, Task
 from pipeline.store import Store
 from pipeline.worker import Finished, Worker
@@ -67,9 +69,14 @@ class _Hand:
 
 @dataclass
 class RayExecutor:
-    """Works on the Ray cluster that `connect` reached."""
+    """Works on the Ray cluster that `connect` reached.
+
+    Attributes:
+        growth: what it asks of a cluster that autoscales.
+    """
 
     store: Store
+    growth: Growth = field(default_factory=Growth)
     _hands: list[_Hand] = field(default_factory=list)
     _running: dict[Any, tuple[_Hand, Task]] = field(default_factory=dict)
     # Steps that lost a worker: one unit each, so that the culprit is known.
@@ -96,16 +103,24 @@ class RayExecutor:
         hand.tasks.append(task)
         self._running[hand.actor.run.remote(task, dict(tables))] = hand, task
 
-    def wait(self) -> Finished | Died:
-        """The next unit that ended.
+    def backlog(self, step: Step, units: int) -> None:
+        """Take note of what an autoscaler is to know."""
+        self.growth.note(step, units)
+
+    def wait(self) -> Finished | Died | None:
+        """The next unit that ended; None if a node has come.
 
         A node that goes leaves more actors than the cluster has room for: those that wait for a place are given up, since the
         units in their hands would wait until the end of the step, which waits for them.
         """
-        while not (ended := ray.wait(list(self._running), num_returns=1, timeout=GLANCE)[0]):
+        self.growth.ask(hand.step for hand in self._hands)
+        while not (ended := self._glance()):
             for hand in list(self._hands):
                 if not hand.placed and self._crowded():
                     self._drop(hand)
+            if self.growth.grown():
+                return None
+            self.growth.lingers(idle=not self._running)
         hand, task = self._running.pop(ended[0])
         hand.tasks.remove(task)
         try:
@@ -115,6 +130,14 @@ class RayExecutor:
         except RayError as error:
             return self._died(hand, task, error)
         return finished
+
+    def _glance(self) -> list[Any]:
+        """A unit that has ended, if one does within a few seconds."""
+        if not self._running:
+            time.sleep(GLANCE / 5)
+            return []
+        ended: list[Any] = ray.wait(list(self._running), num_returns=1, timeout=GLANCE)[0]
+        return ended
 
     def _died(self, hand: _Hand, task: Task, error: RayError) -> Died:
         """Let the actor go, and say whose fault it may be: a process that was lost may have been killed by its unit."""
@@ -137,6 +160,7 @@ class RayExecutor:
     def close(self) -> None:
         """Close all actors."""
         self._dismiss(list(self._hands))
+        self.growth.release()
 
     def _hire(self, step: Step) -> _Hand:
         need = step.resources
@@ -150,19 +174,18 @@ class RayExecutor:
 
     def _crowded(self, *more: Step) -> bool:
         """Whether the cluster has no room for all actors, and one of each of some steps beside them."""
-        have = ray.cluster_resources()
-        needs = [step.resources for step in (*(hand.step for hand in self._hands), *more)]
-        cpus, gpus = sum(need.cpus for need in needs), sum(need.gpus for need in needs)
-        return bool(cpus > have.get("CPU", 0) or gpus > have.get("GPU", 0))
+        cpus, gpus = size()
+        steps = [*(hand.step for hand in self._hands), *more]
+        return sum(step.resources.cpus for step in steps) > cpus or sum(step.resources.gpus for step in steps) > gpus
 
     def _fits(self, step: Step) -> bool:
         if not self._crowded(step):
             return True
-        have = ray.cluster_resources()
-        if step.resources.cpus > have.get("CPU", 0) or step.resources.gpus > have.get("GPU", 0):
+        (cpus, gpus), need = size(), step.resources
+        if self.growth.patience is None and (need.cpus > cpus or need.gpus > gpus):
             raise MachineError(
-                f"A worker of step {step.name!r} takes {step.resources.cpus} CPUs and {step.resources.gpus} GPUs, more than the whole "
-                f"cluster has ({have.get('CPU', 0)} and {have.get('GPU', 0)}). Lower its resources or add nodes."
+                f"A worker of step {step.name!r} takes {needs(step)}, more than the whole cluster has ({told(cpus, gpus)}). Lower its "
+                "resources, add nodes, or set `execution.autoscale` if the cluster adds nodes by itself."
             )
         return False
 

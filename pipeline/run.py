@@ -31,6 +31,7 @@ class Run:
     _left: Counter[str] = field(default_factory=Counter)
     _kills: dict[tuple[str, str], float] = field(default_factory=dict)
     _flying: int = 0
+    _idle: bool = False
 
     def __call__(self) -> None:
         """Work until nothing is left that can be done.
@@ -41,8 +42,10 @@ class Run:
         self.plan.claim(self.names)
         try:
             self._survey(self._steps())
-            while self._submit() or self._flying:
-                self._take(self.executor.wait())
+            while self._submit() or self._flying or any(self._ready.values()):
+                self._hint()
+                if ended := self.executor.wait():
+                    self._take(ended)
         finally:
             self.executor.close()
             self.progress.close()
@@ -65,7 +68,7 @@ class Run:
             queue.append(place)
 
     def _submit(self) -> bool:
-        """Fill the executor, late steps first, so that shards reach the end while others begin."""
+        """Fill the executor, late steps first, so that shards reach the end while others begin; and say what had no room."""
         sent = False
         for step in reversed(self._steps()):
             queue = self._ready.get(step.name, deque())
@@ -75,7 +78,15 @@ class Run:
                     self.executor.submit(step, task, self.plan.tables(task))
                     self._flying += 1
                     sent = True
+            self.executor.backlog(step, len(queue))
         return sent
+
+    def _hint(self) -> None:
+        """Say that nothing runs, and what waits, when that begins."""
+        if not self._flying and not self._idle:
+            waiting = ", ".join(name for name, queue in self._ready.items() if queue)
+            self.progress.note(f"Nothing can be done until the cluster grows. No room for: {waiting}.")
+        self._idle = not self._flying
 
     def _take(self, ended: Finished | Died) -> None:
         self._flying -= 1

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import yaml
-from pydantic import TypeAdapter, ValidationError
+from pydantic import PositiveFloat, TypeAdapter, ValidationError
 
 from pipeline.errors import ConfigError
 from pipeline.recipe import execution, recipe
@@ -35,6 +35,8 @@ class Execution:
         engine: `ray`, or `local` for this process.
         address: of the Ray cluster; `local` starts one on this machine, `auto` joins the one that is there.
         cpus: logical CPUs of a local cluster.
+        autoscale: for a cluster that adds nodes by itself: it is asked for room for all workers that have work, and a run that can do
+            nothing else waits so many seconds for a node. None: the cluster is as it is; a worker that has no room there is an error.
         failure_budget: the share of attempted rows of a step that may fail before the command exits with 3.
         resources: step -> what its workers take.
     """
@@ -42,6 +44,7 @@ class Execution:
     engine: Literal["ray", "local"] = "ray"
     address: str = "local"
     cpus: int = 8
+    autoscale: PositiveFloat | None = None
     failure_budget: float = 0.5
     resources: Mapping[str, Resources] = execution(default={})
 

@@ -91,9 +91,10 @@ def executor(execution: Execution, store: Store) -> Iterator[Executor]:
         yield LocalExecutor(store)
         return
     from pipeline.ray_executor import RayExecutor, connect, disconnect
+    from pipeline.ray_growth import Growth
 
     connect(execution.address, execution.cpus)
     try:
-        yield RayExecutor(store)
+        yield RayExecutor(store, Growth(execution.autoscale))
     finally:
         disconnect()
