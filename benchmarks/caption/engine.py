@@ -1,71 +1,154 @@
-"""`ray.data.llm` with its engine processor: `python -m benchmarks.caption.engine MODEL_FOLDER ROWS [MAX_TOKENS]`.
+"""The caption stage against `ray.data.llm` with its engine processor: `python -m benchmarks.caption.engine [--help]`.
 
-Ray runs the engine itself, so there is no server to share: this runs alone, and says what came of it. Images a second are counted
-without the start of the engine, from the moment when the first request was sent to it (taken from what Ray says that each request
-took) to the last answer; what a block of answers waits for Ray shortens that span, in Ray's favour. Ray 2.60 is made for vLLM 0.29.
+Ray runs the engine itself, so there is no server to share: in each round the stage works on a server of ours, that server is closed,
+and Ray's engine does the same images with the same prompt, schema, sampling and lengths. Both are timed without their start, from
+the first request in the engine to its last answer: of the stage as the server counts, of Ray by what it says that each request
+took. In Ray's favour: much of its preprocessing is done before that moment, and what a block of answers waits for shortens its
+span. Ray 2.60 is made for vLLM 0.29.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
+import tempfile
 import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
 from typing import Any
 
-from benchmarks.caption.clients import image_part, ray_cluster, record
-from captioning.stage import Caption
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.caption import clients, shapes
+from benchmarks.caption.__main__ import options, photographs, serving, stage_of
+from benchmarks.caption.meter import measure
+from benchmarks.caption.report import OUT
+from captioning.demo_model import PATH as DEMO_FOLDER
+from captioning.images import data_url
+from captioning.model import DEMO, resolve
+from captioning.vllm_command import CONTEXT, cpu_build
+from pipeline.errors import ConfigError, MachineError
 
 BATCH = 32
 
 
-def main(model: str, rows: int, max_tokens: int) -> None:
+@dataclass(frozen=True)
+class Speed:
+    """What one of the two did in one round."""
+
+    images: int
+    tokens: int
+    seconds: float
+
+    @property
+    def rates(self) -> tuple[float, float]:
+        """Images and output tokens a second."""
+        return self.images / self.seconds, self.tokens / self.seconds
+
+
+def staged(chosen: argparse.Namespace, images: Sequence[bytes]) -> tuple[Speed, dict[str, Any]]:
+    """The stage on a server that is started for it, and the body of one of its requests."""
+    with serving(chosen) as (target, _):
+        stage = stage_of(target, chosen)
+        bodies = list(clients.record(stage, images).values())
+        clients.bare(target, [json.dumps(body).encode() for body in bodies[:8]], 8)  # whatever a server does only once
+        with clients.opened(stage, target) as annotate:
+            run = measure(target, lambda: clients.staged(annotate, images, stage.in_hand), by_server=True)
+    return Speed(run.rows, run.tokens, run.seconds), bodies[0]
+
+
+def engine(chosen: argparse.Namespace, images: Sequence[bytes], form: dict[str, Any], side: int) -> Speed:
+    """Ray's processor, asked what `form` asks."""
     import ray
     from ray.data.llm import build_processor, vLLMEngineProcessorConfig
 
-    from benchmarks.caption.__main__ import photographs
-    from captioning.images import data_url
-    from captioning.vllm_command import cpu_build
-
-    cpu = cpu_build()
-    images, side = photographs(rows, (640, 480)), 256
-    lengths = {"short": (1, 80), "medium": (1, 160), "long": (1, 240)}
-    stage = Caption(model="x", prompt="plain", alt_text=None, lengths=lengths, retries=0, endpoints=("http://x",))
-    (form,) = record(stage, images[:1]).values()
     text, schema = json.dumps(form["messages"]), form["response_format"]["json_schema"]["schema"]
+    drawn = {
+        "temperature": form["temperature"],
+        "max_tokens": form["max_tokens"],
+        "structured_outputs": {"json": schema},
+    }
 
     def before(row: dict[str, Any]) -> dict[str, Any]:
-        body = {"messages": json.loads(text)}
-        image_part(body)["url"] = data_url(row["image"], side)
-        drawn = {"temperature": 0.0, "max_tokens": max_tokens, "structured_outputs": {"json": schema}}
-        return {"messages": body["messages"], "sampling_params": drawn}
+        messages = json.loads(text)
+        clients.image_part({"messages": messages})["url"] = data_url(row["image"], side)
+        return {"messages": messages, "sampling_params": drawn}
 
     def after(row: dict[str, Any]) -> dict[str, Any]:
         return {"tokens": row["num_generated_tokens"], "at": time.time(), "took": row["time_taken_llm"]}
 
     config = vLLMEngineProcessorConfig(
-        model_source=model,
-        engine_kwargs={
-            "dtype": "float32",
-            "enforce_eager": True,
-            "max_model_len": 1024,
-            "enable_chunked_prefill": False,
-        }
-        if cpu
-        else {},
+        model_source=chosen.model,
+        engine_kwargs=engine_options(chosen),
         batch_size=BATCH,
         concurrency=1,
-        prepare_multimodal_stage={"enabled": True},
-        placement_group_config={"bundles": [{"CPU": 1}]} if cpu else None,
-        runtime_env={"env_vars": {"VLLM_CPU_KVCACHE_SPACE": "1"}} if cpu else None,  # as our own server has it
+        # By itself it would put the image before the text: another prompt, and shorter answers.
+        prepare_multimodal_stage={"enabled": True, "chat_template_content_format": "openai"},
+        placement_group_config={"bundles": [{"CPU": 1}]} if cpu_build() else None,
+        runtime_env={"env_vars": {"VLLM_CPU_KVCACHE_SPACE": "1"}} if cpu_build() else None,  # as our own server has it
         log_engine_metrics=False,
     )
-    with ray_cluster():
-        data = ray.data.from_items([{"image": image} for image in images], override_num_blocks=-(-rows // BATCH))
+    with clients.ray_cluster():
+        data = ray.data.from_items([{"image": image} for image in images], override_num_blocks=-(-len(images) // BATCH))
         made = build_processor(config, preprocess=before, postprocess=after)(data).take_all()
     span = max(row["at"] for row in made) - min(row["at"] - row["took"] for row in made)
-    tokens = sum(row["tokens"] for row in made)
-    print(json.dumps({"images": len(made), "tokens": tokens, "images/s": len(made) / span, "tokens/s": tokens / span}))
+    return Speed(len(made), sum(row["tokens"] for row in made), span)
+
+
+def engine_options(chosen: argparse.Namespace) -> dict[str, Any]:
+    """Of the engine, as our server has them."""
+    length = min(CONTEXT, resolve(chosen.model, None, served=False).context or CONTEXT)
+    given: dict[str, Any] = {
+        "max_model_len": length,
+        "limit_mm_per_prompt": {"image": 1, "video": 0},
+        "structured_outputs_config": {"backend": "xgrammar", "disable_any_whitespace": True},
+    }
+    given |= {"dtype": "float32", "enforce_eager": True, "enable_chunked_prefill": False} if cpu_build() else {}
+    return given | ({"load_format": "dummy"} if "dummy" in chosen.server else {})
+
+
+def main() -> int:
+    chosen = options()
+    images = photographs(chosen.rows or (4096 if chosen.gpu else 1152), (1024, 768) if chosen.gpu else (640, 480))
+    ran: list[tuple[Speed, Speed]] = []
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            name = chosen.model
+            chosen.model = str(DEMO_FOLDER) if name == DEMO else name
+            if name == "mid" or name in shapes.SHAPES:
+                chosen.model, chosen.server = str(shapes.build(name, Path(folder))), [*shapes.DUMMY, *chosen.server]
+            for number in range(chosen.rounds):
+                ours, form = staged(chosen, images)
+                ran.append((ours, engine(chosen, images, form, 1024 if chosen.gpu else 256)))
+                print(
+                    f"round {number + 1}: "
+                    + ", ".join("{:.1f} images/s {:.0f} tokens/s".format(*one.rates) for one in ran[-1])
+                )
+    except (ConfigError, MachineError) as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    show(name, ran)
+    return 0
+
+
+def show(name: str, ran: Sequence[tuple[Speed, Speed]]) -> None:
+    """A table of medians, and the ratios of the rounds' pairs."""
+    table = Table(title=f"{name}, {ran[0][0].images} images a turn, {len(ran)} rounds (medians)")
+    for column in ("contender", "images/s", "tokens/s"):
+        table.add_column(column, justify="left" if column == "contender" else "right")
+    for contender, runs in zip(("stage", "Ray's engine processor"), zip(*ran, strict=True), strict=True):
+        table.add_row(contender, *(f"{median(run.rates[at] for run in runs):.1f}" for at in (0, 1)))
+    Console().print(table)
+    by = [median(ours.rates[at] / theirs.rates[at] for ours, theirs in ran) for at in (0, 1)]
+    print(f"stage / engine processor: {by[0]:.2f} of the images/s, {by[1]:.2f} of the tokens/s (target 1.00)")
+    OUT.mkdir(parents=True, exist_ok=True)
+    record = {"model": name, "rounds": [[asdict(one) for one in pair] for pair in ran], "ratio": by}
+    (OUT / "caption-engine.json").write_text(json.dumps(record, indent=1))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else 512)
+    sys.exit(main())
