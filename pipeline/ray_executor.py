@@ -113,7 +113,6 @@ class RayExecutor:
         A node that goes leaves more actors than the cluster has room for: those that wait for a place are given up, since the
         units in their hands would wait until the end of the step, which waits for them.
         """
-        self.growth.ask(hand.step for hand in self._hands)
         while not (ended := self._glance()):
             for hand in list(self._hands):
                 if not hand.placed and self._crowded():
@@ -133,6 +132,7 @@ class RayExecutor:
 
     def _glance(self) -> list[Any]:
         """A unit that has ended, if one does within a few seconds."""
+        self.growth.ask(hand.step for hand in self._hands)
         if not self._running:
             time.sleep(GLANCE / 5)
             return []

@@ -4,22 +4,42 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import ray
-from ray.autoscaler.sdk import request_resources
+from ray.util import placement_group, remove_placement_group
 
 from pipeline.errors import MachineError
-from pipeline.step import Resources, Step
+from pipeline.step import Step
+
+
+@dataclass(frozen=True)
+class _Wish:
+    """Room for one worker, asked for: a placement group that is pending, which an autoscaler reads as demand.
+
+    Ray takes it back when the driver is gone, however it went. `ray.autoscaler.sdk.request_resources` would stand, and keep
+    nodes that nobody uses.
+    """
+
+    group: Any
+    granted: Any
+
+    @classmethod
+    def of(cls, step: Step) -> _Wish:
+        need = step.resources
+        bundle = {name: amount for name, amount in (("CPU", need.cpus), ("GPU", need.gpus)) if amount}
+        group = placement_group([bundle])
+        return cls(group, group.ready())
 
 
 @dataclass
 class Growth:
     """What is asked of the autoscaler, and when the cluster has grown.
 
-    Workers are only hired where they fit now, so the autoscaler would never see that more are wanted: it is told. A cluster
-    that does not autoscale takes no notice.
+    Workers are only hired where they fit now, so an autoscaler would never see that more are wanted.
 
     Attributes:
         patience: seconds that a run in which nothing else can be done waits for a node; None: nothing is asked, nothing waited for.
@@ -27,7 +47,7 @@ class Growth:
 
     patience: float | None = None
     _backlog: dict[str, tuple[Step, int]] = field(default_factory=dict)
-    _asked: list[dict[str, float]] = field(default_factory=list)
+    _wishes: dict[str, list[_Wish]] = field(default_factory=dict)
     _had: tuple[float, float] = (0, 0)
     _idle_since: float | None = None
 
@@ -36,24 +56,29 @@ class Growth:
         self._backlog[step.name] = step, units
 
     def ask(self, workers: Iterable[Step]) -> None:
-        """Ask for room for the workers that there are (their steps), and for those that what waits could use."""
+        """Ask for room for the workers that what waits could use, beside those that there are (their steps)."""
         if self.patience is None:
             return
-        steps = list(workers)
+        there = Counter(step.name for step in workers)
         for step, units in self._backlog.values():
-            mine = sum(worker.name == step.name for worker in steps)
-            steps += [step] * min(step.resources.workers - mine, math.ceil(units / step.in_hand))
-        self._request([_bundle(step.resources) for step in steps])
+            if not (step.resources.cpus or step.resources.gpus):
+                continue  # it fits everywhere, and Ray refuses an empty bundle
+            more = min(step.resources.workers - there[step.name], math.ceil(units / step.in_hand))
+            self._wish(step, max(more, 0))
+
+    def _wish(self, step: Step, count: int) -> None:
+        """Have so many wishes open. One that was granted holds the room that a worker is to take."""
+        mine = self._wishes.setdefault(step.name, [])
+        granted = {wish for wish in mine if ray.wait([wish.granted], timeout=0)[0]}
+        open_ = [wish for wish in mine if wish not in granted]
+        for wish in [*granted, *open_[count:]]:
+            remove_placement_group(wish.group)
+        self._wishes[step.name] = open_[:count] + [_Wish.of(step) for _ in range(count - len(open_))]
 
     def release(self) -> None:
         """Ask for nothing any more, so that the nodes may go."""
-        self._backlog.clear()
-        self._request([])
-
-    def _request(self, bundles: list[dict[str, float]]) -> None:
-        if bundles != self._asked:
-            request_resources(bundles=bundles)
-            self._asked = bundles
+        for step, _ in self._backlog.values():
+            self._wish(step, 0)
 
     def grown(self) -> bool:
         """Whether the cluster has more than at the last look."""
@@ -94,7 +119,3 @@ def needs(step: Step) -> str:
 def told(cpus: float, gpus: float) -> str:
     """Resources, for a reader."""
     return f"{cpus:g} CPUs and {gpus:g} GPUs"
-
-
-def _bundle(need: Resources) -> dict[str, float]:
-    return {name: amount for name, amount in (("CPU", need.cpus), ("GPU", need.gpus)) if amount}

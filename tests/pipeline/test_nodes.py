@@ -1,6 +1,5 @@
 """A cluster of several nodes: one that is killed costs no row, one that comes is used; what cannot work is an error."""
 
-import json
 import threading
 import time
 from collections import Counter
@@ -10,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ray.autoscaler._private.constants import AUTOSCALER_RESOURCE_REQUEST_CHANNEL
 from ray.cluster_utils import Cluster
-from ray.experimental.internal_kv import _internal_kv_get
+from ray.util import placement_group_table
 from toy import Length, digests
 
 from pipeline.errors import MachineError
@@ -80,29 +78,31 @@ def test_a_killed_node_costs_no_row(make_pool: Any, cluster: Cluster) -> None:
     assert "quarantined" not in status and status.total() == len(ROWS)
 
 
-def requested() -> list[dict[str, float]]:
-    """What Ray's autoscaler reads: the bundles that somebody asked room for."""
-    return [dict(bundle) for bundle in json.loads(_internal_kv_get(AUTOSCALER_RESOURCE_REQUEST_CHANNEL) or b"[]")]
+def wished() -> list[dict[str, float]]:
+    """What an autoscaler reads of Ray as demand that cannot be met: the bundles of pending placement groups."""
+    groups = [group for group in placement_group_table().values() if group["state"] in {"PENDING", "RESCHEDULING"}]
+    return [dict(bundle) for group in groups for bundle in group["bundles"].values()]
 
 
 def test_a_cluster_that_autoscales_is_asked_for_nodes_and_waited_for(make_pool: Any, cluster: Cluster) -> None:
-    """It begins without a GPU. No more than `workers` are asked for, and nothing once the run has ended."""
-    pool, asked = make_pool(ROWS, 10), []
+    """It begins without a GPU. Room for more than `workers` is never asked for, and none once the run has ended."""
+    pool, added, most = make_pool(ROWS, 10), 0, 0
     step = Length(name="length", delay=0.1, resources=Resources(gpus=1, workers=2))
     plan = Plan(pool.store, [pool.intake, step])
-
     run = Run(plan, RayExecutor(pool.store, Growth(60)), Progress())
     with ThreadPoolExecutor() as beside:  # nodes can only be added by the main thread
         running = beside.submit(run)
         while not running.done():
-            for bundle in [bundle for bundle in requested() if "GPU" in bundle][len(asked) :]:
-                asked.append(bundle)
+            wanted = sum("GPU" in bundle for bundle in wished())
+            most = max(most, wanted)
+            if wanted and added < 2:
                 cluster.add_node(num_cpus=1, num_gpus=1)
-            time.sleep(0.1)
+                added += 1
+            time.sleep(0.2)
         running.result()
     assert pool.columns(plan, "length", "status").num_rows == len(ROWS)
-    assert asked == [{"CPU": 1, "GPU": 1}] * 2
-    assert requested() == []
+    assert added == 2 and most == 2
+    assert wished() == []
 
 
 def test_a_node_that_never_comes_is_an_error_that_says_what_was_wanted(make_pool: Any, cluster: Cluster) -> None:
@@ -110,4 +110,4 @@ def test_a_node_that_never_comes_is_an_error_that_says_what_was_wanted(make_pool
     step = Length(name="length", resources=Resources(gpus=64))
     with pytest.raises(MachineError, match=r"no node came with room for a worker of length \(1 CPUs and 64 GPUs\)"):
         Run(Plan(pool.store, [pool.intake, step]), RayExecutor(pool.store, Growth(2)), Progress())()
-    assert requested() == []
+    assert wished() == []
