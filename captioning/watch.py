@@ -1,4 +1,4 @@
-"""Looks at every server once a second: is it there, is it at work, how long is its queue."""
+"""Looks at every server about once a second: is it there, is it at work, how long is its queue."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from captioning.slots import Slots
 from pipeline.errors import MachineError
 
 EVERY = 1.0  # seconds between two looks at a server
+SOON = (
+    0.2  # the same while its queue is too short: its batch would run dry before the number of requests has grown to it
+)
 SILENCE = 60.0  # seconds in which a server says nothing to anybody until it is taken to hang: a busy one is not dead
 
 
@@ -54,7 +57,7 @@ class Watch:
 
     async def _look(self, endpoint: Endpoint) -> None:
         while True:
-            await asyncio.sleep(EVERY)
+            await asyncio.sleep(SOON if endpoint.pace.hungry else EVERY)
             if address := endpoint.present:
                 await self._look_once(endpoint, address)
 

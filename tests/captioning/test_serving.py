@@ -95,6 +95,23 @@ def test_a_client_that_has_nothing_to_send_learns_nothing() -> None:
     assert pace.limit == FIRST
 
 
+def test_a_server_is_looked_at_again_soon_only_while_more_would_be_sent_and_would_help() -> None:
+    rising, slow, chosen = Pace(), Pace(timeout=100), Pace(fixed=64)
+    rising.see(running=64, waiting=0, sent=64)
+    assert rising.hungry
+    rising.see(running=64, waiting=0, sent=64)  # on the way to the new limit
+    assert rising.hungry
+    rising.see(running=64, waiting=40, sent=104)
+    assert not rising.hungry
+    rising.see(running=3, waiting=0, sent=3)  # the last rows
+    assert not rising.hungry
+    for _ in range(100):
+        slow.answered(90)
+    for pace in (slow, chosen):
+        pace.see(running=64, waiting=0, sent=64)
+        assert not pace.hungry
+
+
 def test_figures_are_read_in_vllms_form() -> None:
     text = (
         "# HELP vllm:num_requests_running Number of requests in model execution batches.\n"
