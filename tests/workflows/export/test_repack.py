@@ -156,6 +156,8 @@ class Threads:
     def submit(self, step: Step, task: Task, tables: Mapping[str, Entry]) -> None:
         self.running.add(self.pool.submit(Worker(step, self.store).run, task, tables))
 
+    def backlog(self, step: Step, units: int) -> None: ...
+
     def wait(self) -> Finished:
         done = next(iter(wait(self.running, return_when=FIRST_COMPLETED).done))
         self.running.remove(done)
