@@ -15,9 +15,7 @@ from captioning.slots import Slots
 from pipeline.errors import MachineError
 
 EVERY = 1.0  # seconds between two looks at a server
-SOON = (
-    0.2  # the same while its queue is too short: its batch would run dry before the number of requests has grown to it
-)
+SOON = 0.2  # the same while its queue is too short: until as much is sent as its batch takes
 SILENCE = 60.0  # seconds in which a server says nothing to anybody until it is taken to hang: a busy one is not dead
 
 

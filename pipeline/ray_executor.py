@@ -113,13 +113,15 @@ class RayExecutor:
         A node that goes leaves more actors than the cluster has room for: those that wait for a place are given up, since the
         units in their hands would wait until the end of the step, which waits for them.
         """
+        begun = time.monotonic()
         while not (ended := self._glance()):
             for hand in list(self._hands):
                 if not hand.placed and self._crowded():
                     self._drop(hand)
             if self.growth.grown():
                 return None
-            self.growth.lingers(idle=not self._running)
+            if not self._running:
+                self.growth.lingers(time.monotonic() - begun)
         hand, task = self._running.pop(ended[0])
         hand.tasks.remove(task)
         try:

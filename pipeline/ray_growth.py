@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -49,7 +48,6 @@ class Growth:
     _backlog: dict[str, tuple[Step, int]] = field(default_factory=dict)
     _wishes: dict[str, list[_Wish]] = field(default_factory=dict)
     _had: tuple[float, float] = (0, 0)
-    _idle_since: float | None = None
 
     def note(self, step: Step, units: int) -> None:
         """So many units of a step wait for a worker."""
@@ -69,10 +67,11 @@ class Growth:
     def _wish(self, step: Step, count: int) -> None:
         """Have so many wishes open. One that was granted holds the room that a worker is to take."""
         mine = self._wishes.setdefault(step.name, [])
-        granted = {wish for wish in mine if ray.wait([wish.granted], timeout=0)[0]}
-        open_ = [wish for wish in mine if wish not in granted]
-        for wish in [*granted, *open_[count:]]:
-            remove_placement_group(wish.group)
+        ready = ray.wait([wish.granted for wish in mine], num_returns=len(mine), timeout=0)[0] if mine else []
+        open_ = [wish for wish in mine if wish.granted not in ready]
+        for wish in mine:
+            if wish not in open_[:count]:
+                remove_placement_group(wish.group)
         self._wishes[step.name] = open_[:count] + [_Wish.of(step) for _ in range(count - len(open_))]
 
     def release(self) -> None:
@@ -85,23 +84,18 @@ class Growth:
         had, self._had = self._had, size()
         return self._had[0] > had[0] or self._had[1] > had[1]
 
-    def lingers(self, idle: bool) -> None:
-        """Take note that nothing has come yet.
-
-        Args:
-            idle: whether nothing is in work either.
+    def lingers(self, seconds: float) -> None:
+        """Take note that a run in which nothing is in work has waited so long without any growth.
 
         Raises:
-            MachineError: if it has been so for longer than `patience`.
+            MachineError: if that is longer than `patience`.
         """
-        now = time.monotonic()
-        self._idle_since = (self._idle_since or now) if idle else None
-        if self._idle_since is not None and now - self._idle_since > (self.patience or 0):
+        patience = self.patience or 0
+        if seconds > patience:
             waiting = ", ".join(f"{step.name} ({needs(step)})" for step, units in self._backlog.values() if units)
             raise MachineError(
-                f"The cluster has {told(*size())}, and within {self.patience or 0:g} s no node came with room for a worker of "
-                f"{waiting}. See what the autoscaler says (`ray status`), give `execution.autoscale` more seconds, or lower the step's "
-                "resources."
+                f"The cluster has {told(*size())}, and within {patience:g} s no node came with room for a worker of {waiting}. See "
+                "what the autoscaler says (`ray status`), give `execution.autoscale` more seconds, or lower the step's resources."
             )
 
 
