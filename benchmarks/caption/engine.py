@@ -12,24 +12,21 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from statistics import median
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.caption import clients, shapes
-from benchmarks.caption.__main__ import options, photographs, serving, stage_of
+from benchmarks.caption import clients
+from benchmarks.caption.__main__ import images_of, model_of, options, serving, stage_of
 from benchmarks.caption.meter import measure
 from benchmarks.caption.report import OUT
-from captioning.demo_model import PATH as DEMO_FOLDER
 from captioning.images import data_url
-from captioning.model import DEMO, resolve
+from captioning.model import resolve
 from captioning.vllm_command import CONTEXT, cpu_build
 from pipeline.errors import ConfigError, MachineError
 
@@ -50,15 +47,15 @@ class Speed:
         return self.images / self.seconds, self.tokens / self.seconds
 
 
-def staged(chosen: argparse.Namespace, images: Sequence[bytes]) -> tuple[Speed, dict[str, Any]]:
-    """The stage on a server that is started for it, and the body of one of its requests."""
+def staged(chosen: argparse.Namespace, images: Sequence[bytes]) -> tuple[Speed, dict[str, Any], int]:
+    """The stage on a server that is started for it, the body of one of its requests, and how large its images may be."""
     with serving(chosen) as (target, _):
         stage = stage_of(target, chosen)
         bodies = list(clients.record(stage, images).values())
         clients.bare(target, [json.dumps(body).encode() for body in bodies[:8]], 8)  # whatever a server does only once
         with clients.opened(stage, target) as annotate:
             run = measure(target, lambda: clients.staged(annotate, images, stage.in_hand), by_server=True)
-    return Speed(run.rows, run.tokens, run.seconds), bodies[0]
+    return Speed(run.rows, run.tokens, run.seconds), bodies[0], stage.max_side
 
 
 def engine(chosen: argparse.Namespace, images: Sequence[bytes], form: dict[str, Any], side: int) -> Speed:
@@ -113,17 +110,14 @@ def engine_options(chosen: argparse.Namespace) -> dict[str, Any]:
 
 def main() -> int:
     chosen = options()
-    images = photographs(chosen.rows or (4096 if chosen.gpu else 1152), (1024, 768) if chosen.gpu else (640, 480))
+    images, name = images_of(chosen, 1152), chosen.model
     ran: list[tuple[Speed, Speed]] = []
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            name = chosen.model
-            chosen.model = str(DEMO_FOLDER) if name == DEMO else name
-            if name == "mid" or name in shapes.SHAPES:
-                chosen.model, chosen.server = str(shapes.build(name, Path(folder))), [*shapes.DUMMY, *chosen.server]
+        with model_of(chosen) as (model, chosen.server):
+            chosen.model = str(model.path or model.name)
             for number in range(chosen.rounds):
-                ours, form = staged(chosen, images)
-                ran.append((ours, engine(chosen, images, form, 1024 if chosen.gpu else 256)))
+                ours, form, side = staged(chosen, images)
+                ran.append((ours, engine(chosen, images, form, side)))
                 print(
                     f"round {number + 1}: "
                     + ", ".join("{:.1f} images/s {:.0f} tokens/s".format(*one.rates) for one in ran[-1])
